@@ -156,6 +156,11 @@ $(HOST)/obj/tests/%.o: HOST_CFLAGS += -iquote tests
 .PHONY: unit-bins
 unit-bins: $(UNIT_BINS) $(HOST_UNIT_BINS)
 
+# What every change must keep building: all libraries and unit tests that exist.
+.PHONY: land-check
+land-check: $(if $(BASE_SRC),$(BUILD)/libbase.a) $(if $(TTRPC_SRC),$(BUILD)/libttrpc.a $(HOST)/libttrpc.a) $(if $(AGENT_SRC),$(BUILD)/libagent.a) $(if $(HOST_SRC),$(HOST)/libcradle.a) \
+	$(if $(wildcard agent/main.c),$(BUILD)/cradle-agent) $(if $(wildcard host-tools/main.c),$(HOST)/cradle) unit-bins
+
 # Parts of the build that have a subject of their own.
 -include $(sort $(wildcard rootfs-builder/rules.mk kernel-configs/rules.mk tests/rules.mk))
 

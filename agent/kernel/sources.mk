@@ -1,0 +1,1 @@
+AGENT_SRC += agent/kernel/mount.c

@@ -1,0 +1,1 @@
+HOST_SRC += host-tools/command_table.c host-tools/nearest.c

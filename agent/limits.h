@@ -1,0 +1,35 @@
+/*
+ * limits: every hard maximum of the agent: the value, why it is that, and what the peer is told when
+ * it is hit. Whatever a peer can size is bounded by a line of this file. Host tools use the limits of
+ * the wire as well.
+ */
+#ifndef LIMITS_H
+#define LIMITS_H
+
+/* ---- the wire ---------------------------------------------------------------------------------- */
+
+/*
+ * Bytes of one ttrpc frame without its header. Protocol maximum (wire.md section 2), not a choice.
+ * Longer: the body is read and thrown away, the call is answered INVALID_ARGUMENT, the connection
+ * stays up. A response over it is replaced by INVALID_ARGUMENT.
+ */
+#define FRAME_MAX 4194304
+
+/*
+ * Memory of one call: decoded request, response, what the handler derives. A decoded message is
+ * larger than its bytes on the wire, by how much depends on its shape. Measured, x86-64 (printed by
+ * tests/unit/ttrpc/test_message): a full 4 MiB WriteStdin takes 4.0 MiB; a container whose spec has
+ * 4 MiB of environment, 64 bytes a variable, 9.4 MiB; a spec as Docker makes it (26 kB, 400 system
+ * calls in its seccomp profile) 60 KiB. A hostile 4 MiB of empty strings would take 300 MB without
+ * a limit. Past it: RESOURCE_EXHAUSTED, naming message and limit; nothing of the call is kept.
+ */
+#define CALL_ARENA_MAX (16 * 1024 * 1024)
+
+/*
+ * Messages inside messages. The deepest of ours is six (CreateContainerRequest.OCI.Linux.Seccomp.
+ * Syscalls.Args). Deeper, which only unknown or recursive types could be: the payload does not parse,
+ * UNKNOWN.
+ */
+#define MESSAGE_DEPTH_MAX 16
+
+#endif

@@ -2,7 +2,7 @@
  * arena: memory that lives and dies together, with a budget.
  *
  * Every call owns one: its decoded request, its response and what handlers derive from them. The
- * budget bounds what a peer can make us allocate (limits.h). Never sleeps.
+ * budget bounds what a peer can make us allocate (hard_limits.h). Never sleeps.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

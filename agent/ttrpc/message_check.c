@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/strings.h"
-#include "limits.h"
+#include "hard_limits.h"
 
 #define TAG_BYTES_MAX	 5  /* a tag and a length are 32 bit numbers */
 #define VARINT_BYTES_MAX 10 /* 64 bit numbers; negative int32 are sent as such */

@@ -2,7 +2,7 @@
  * server: listens, accepts, and turns requests into rpc_calls by a method table that main hands it
  * (this layer knows no method). Many connections, each with its own stream ids; answers in any
  * order. Wire facts: wire.md sections 2 and 3 (Kata 4.1.0 with ttrpc-rust 0.9.0; ttrpc PROTOCOL.md).
- * Nothing here sleeps. Limits: agent/limits.h.
+ * Nothing here sleeps. Limits: agent/hard_limits.h.
  */
 #ifndef TTRPC_SERVER_H
 #define TTRPC_SERVER_H

@@ -1,12 +1,16 @@
 /*
- * limits: every hard maximum of the agent: the value, why it is that, and what the peer is told when
- * it is hit. Whatever a peer can size is bounded by a line of this file. Host tools use the limits of
- * the wire as well.
+ * hard_limits: every hard maximum of the agent: the value, why it is that, and what the peer is
+ * told when it is hit. Whatever a peer can size is bounded by a line of this file. Host tools use
+ * the limits of the wire as well.
+ *
+ * Not called limits.h: gcc's own <limits.h> reads the C library's by #include_next, which starts
+ * over at the -iquote folders and would find a file of that name here.
  */
-#ifndef LIMITS_H
-#define LIMITS_H
+#ifndef HARD_LIMITS_H
+#define HARD_LIMITS_H
 
-/* ---- the wire ---------------------------------------------------------------------------------- */
+/* ---- the wire ----------------------------------------------------------------------------------
+ */
 
 /*
  * Bytes of one ttrpc frame without its header. Protocol maximum (wire.md section 2), not a choice.
@@ -27,8 +31,8 @@
 
 /*
  * Messages inside messages. The deepest of ours is six (CreateContainerRequest.OCI.Linux.Seccomp.
- * Syscalls.Args). Deeper, which only unknown or recursive types could be: the payload does not parse,
- * UNKNOWN.
+ * Syscalls.Args). Deeper, which only unknown or recursive types could be: the payload does not
+ * parse, UNKNOWN.
  */
 #define MESSAGE_DEPTH_MAX 16
 

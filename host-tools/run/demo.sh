@@ -1,0 +1,34 @@
+#!/bin/bash
+# demo.sh: the end of `make run`. Boots two VMs with cradle: one runs an ordinary container, the other's
+# container eats more memory than it may. Checks that both ended as told; exit code 0 only then.
+# Environment: CRADLE ROOTFS KERNEL INITRD (paths), QEMU (optional).
+set -u
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+
+say() { printf '  %-8s %s\n' "$1" "$2"; }
+bad() { say FAILED "$1"; failed=1; }
+cradle_run() { "$CRADLE" run --kernel "$KERNEL" --initrd "$INITRD" --rootfs "$ROOTFS" "$@"; }
+
+# Runs cradle, shows what it writes as it comes, keeps stdout and stderr; the exit code is in $code.
+shown_run() {
+	say RUN "cradle run $(printf '%q ' "$@")"
+	cradle_run "$@" > >(tee "$work/out") 2> >(tee "$work/err" >&2)
+	code=$?
+	wait
+}
+
+shown_run --memory 256M --explain --env GREETING=hello -- \
+	/bin/sh -c 'echo "$GREETING from process $$ of $(hostname), Linux $(uname -r)"; ls -d /bin /etc /proc; echo done'
+[ "$code" = 0 ] || bad "the first container ended with exit code $code, not 0"
+grep -q '^hello from process 1 ' "$work/out" && grep -qx 'done' "$work/out" ||
+	bad "the first container's output did not arrive"
+grep -qi 'peak' "$work/err" || bad "the first container's memory figures were not printed"
+
+shown_run --memory 64M -- dd if=/dev/zero of=/dev/null bs=200M count=1
+[ "$code" = 137 ] || bad "the second container ended with exit code $code, not 137 (killed)"
+grep -qi 'oom\|out of memory' "$work/err" || bad "the second container's OOM kill was not explained"
+
+[ "$failed" = 0 ] || exit 1
+say OK "both containers ended as told: 0, and 137 for the one that was OOM-killed"

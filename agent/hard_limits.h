@@ -36,4 +36,16 @@
  */
 #define MESSAGE_DEPTH_MAX 16
 
+/* ---- memory of the guest -----------------------------------------------------------------------
+ */
+
+/*
+ * Bytes of the guest's MemTotal that containers may not use: the agent, its helpers, the kernel's
+ * unaccounted memory, and room for the agent to go on while containers are at their limit. `cradle`
+ * adds it to the VM's size and passes it, with the initrd's size, as cradle.reserve=BYTES; the
+ * agent uses this value when nobody passed one. The parent of all containers gets memory.max =
+ * MemTotal minus the reserve.
+ */
+#define AGENT_RESERVE_BYTES (32ull << 20)
+
 #endif

@@ -1,0 +1,259 @@
+/* qemu_command: the argument list, and what differs between architectures as rows of a table. */
+#include "vm/qemu_command.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/strings.h"
+
+struct arch_row {
+	const char *arch, *program;
+	const char *machine;
+	const char *cpu_kvm, *cpu_tcg;
+	const char *console;	  /* the guest's name of the console */
+	const char *console_args; /* devices that carry it; chardev console0 */
+	const char *disk;	  /* block device model */
+	const char *vsock_user, *vsock_kernel;
+	const char *kernel_args;
+};
+
+/*
+ * panic=-1 resets at once, and -no-reboot turns the reset into QEMU's end: a panic is noticed
+ * without a timeout. reboot=t (triple fault) spares the attempts over ACPI and the keyboard
+ * controller. There is no vhost-user-vsock-ccw (lab-notes.md): on s390x our own device needs zPCI.
+ */
+static const struct arch_row arch_rows[] = {
+	{"x86_64", "qemu-system-x86_64", "q35", "host", "max", "ttyS0", "-serial chardev:console0",
+		"virtio-blk-pci", "vhost-user-vsock-pci", "vhost-vsock-pci",
+		"reboot=t tsc=reliable no_timer_check i8042.noaux=1 i8042.nopnp=1 "
+		"rcupdate.rcu_expedited=1 noreplace-smp cryptomgr.notests"},
+	{"s390x", "qemu-system-s390x", "s390-ccw-virtio", "host", "max", "ttysclp0",
+		"-serial none -device sclpconsole,chardev=console0", "virtio-blk-ccw",
+		"vhost-user-vsock-pci", "vhost-vsock-ccw", "rcupdate.rcu_expedited=1"},
+	{"aarch64", "qemu-system-aarch64", "virt", "host", "max", "ttyAMA0",
+		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
+		"vhost-vsock-pci", "rcupdate.rcu_expedited=1"},
+	{"ppc64le", "qemu-system-ppc64", "pseries", "host", "power9", "hvc0",
+		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
+		"vhost-vsock-pci", "rcupdate.rcu_expedited=1"},
+};
+
+static const struct arch_row *find_arch(const char *arch)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(arch_rows); i++) {
+		if (str_eq(arch, arch_rows[i].arch))
+			return &arch_rows[i];
+	}
+	return NULL;
+}
+
+const char *qemu_default_program(const char *arch)
+{
+	const struct arch_row *row = find_arch(arch);
+
+	return row ? row->program : NULL;
+}
+
+const char *qemu_machine(const char *arch)
+{
+	const struct arch_row *row = find_arch(arch);
+
+	return row ? row->machine : NULL;
+}
+
+static const char *row_cpu(const struct arch_row *row, enum vm_accel accel)
+{
+	return accel == VM_ACCEL_KVM ? row->cpu_kvm : row->cpu_tcg;
+}
+
+const char *qemu_cpu(const char *arch, enum vm_accel accel)
+{
+	const struct arch_row *row = find_arch(arch);
+
+	return row ? row_cpu(row, accel) : NULL;
+}
+
+/* ---- building the list: the first failure sticks, so that callers check once ---- */
+
+struct builder {
+	struct qemu_command command;
+	int failed; /* negative errno */
+};
+
+static void __attribute__((format(printf, 2, 3))) add(struct builder *b, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list args;
+	int n;
+
+	if (b->failed)
+		return;
+	va_start(args, fmt);
+	n = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (n < 0) {
+		b->failed = -ENOMEM;
+	} else if (b->command.count == QEMU_ARGS_MAX) {
+		free(text);
+		b->failed = -E2BIG;
+	} else {
+		b->command.argv[b->command.count++] = text;
+	}
+}
+
+static void add_option(struct builder *b, const char *option, const char *value)
+{
+	add(b, "%s", option);
+	add(b, "%s", value);
+}
+
+/* Words of a table row: options without blanks in their values. */
+static void add_words(struct builder *b, const char *words)
+{
+	while (*words) {
+		size_t len = strcspn(words, " ");
+
+		add(b, "%.*s", (int)len, words);
+		words += len + strspn(words + len, " ");
+	}
+}
+
+/* In QEMU's option lists a comma in a value is written twice. The caller frees. */
+static char *double_commas(const char *text)
+{
+	char *out = malloc(2 * strlen(text) + 1), *to = out;
+
+	if (!out)
+		return NULL;
+	for (; *text; text++) {
+		*to++ = *text;
+		if (*text == ',')
+			*to++ = ',';
+	}
+	*to = '\0';
+	return out;
+}
+
+static void add_machine(struct builder *b, const struct arch_row *row, const struct vm_config *c)
+{
+	unsigned long long mib = c->memory_bytes >> 20;
+
+	add(b, "-name");
+	add(b, "cradle-%s", c->name);
+	/* vhost-user needs memory that has a descriptor; without share=on there is no vsock at all.
+	 */
+	add(b, "-object");
+	add(b, "memory-backend-memfd,id=mem0,size=%lluM,share=on", mib);
+	add(b, "-machine");
+	add(b, "%s,memory-backend=mem0", row->machine);
+	add_option(b, "-accel", c->accel == VM_ACCEL_KVM ? "kvm" : "tcg");
+	add_option(b, "-cpu", row_cpu(row, c->accel));
+	add(b, "-smp");
+	add(b, "%u", c->cpus);
+	add(b, "-m");
+	add(b, "%lluM", mib);
+}
+
+static void add_kernel(struct builder *b, const struct arch_row *row, const struct vm_config *c)
+{
+	add_option(b, "-kernel", c->kernel);
+	add_option(b, "-initrd", c->initrd);
+	add(b, "-append");
+	add(b, "console=%s %s panic=-1 %s cgroup_no_v1=all net.ifnames=0 cradle.reserve=%llu%s%s%s",
+		row->console, c->verbose ? "loglevel=6" : "quiet", row->kernel_args,
+		(unsigned long long)c->reserve_bytes, c->verbose ? " agent.log=debug" : "",
+		str_empty(c->kernel_args) ? "" : " ", c->kernel_args ? c->kernel_args : "");
+}
+
+static void add_vsock(struct builder *b, const struct arch_row *row, const struct vm_config *c)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (c->vsock == VM_VSOCK_VHOST_KERNEL) {
+		add(b, "-device");
+		add(b, "%s,id=vsock0,guest-cid=%u,vhostfd=%d", row->vsock_kernel, c->cid,
+			c->vhost_fd);
+		return;
+	}
+	path = double_commas(c->vsock_socket);
+	if (!path) {
+		b->failed = -ENOMEM;
+		return;
+	}
+	add(b, "-chardev");
+	add(b, "socket,id=vsock0,path=%s", path);
+	add(b, "-device");
+	add(b, "%s,id=vsock0-device,chardev=vsock0", row->vsock_user);
+}
+
+static void add_devices(struct builder *b, const struct arch_row *row, const struct vm_config *c)
+{
+	add(b, "-chardev");
+	add(b, "socket,id=console0,fd=%d", c->console_fd);
+	add_words(b, row->console_args);
+	add(b, "-chardev");
+	add(b, "socket,id=qmp0,fd=%d", c->qmp_fd);
+	add_option(b, "-mon", "chardev=qmp0,mode=control");
+	if (c->image_fd >= 0) {
+		/* By descriptor: the image may be replaced or pruned in the cache meanwhile. */
+		add(b, "-add-fd");
+		add(b, "fd=%d,set=1,opaque=image", c->image_fd);
+		add_option(b, "-blockdev",
+			"driver=raw,node-name=image0,read-only=on,file.driver=file,"
+			"file.filename=/dev/fdset/1,file.read-only=on");
+		add(b, "-device");
+		add(b, "%s,id=disk0,drive=image0,serial=image", row->disk);
+	}
+	add_vsock(b, row, c);
+}
+
+static int check(const struct vm_config *c, struct error *err)
+{
+	if (!find_arch(c->arch))
+		return error_invalid(
+			err, "architecture %s: cradle knows no machine for it", c->arch);
+	if (str_empty(c->kernel) || str_empty(c->initrd))
+		return error_invalid(err, "a VM needs a kernel and an initrd");
+	if (c->accel == VM_ACCEL_AUTO || c->cpus == 0 || c->memory_bytes < (1u << 20))
+		return error_invalid(err, "a VM needs an accelerator, a CPU and memory");
+	if (c->vsock == VM_VSOCK_VHOST_USER && str_empty(c->vsock_socket))
+		return error_invalid(err, "vsock over vhost-user needs a socket");
+	return 0;
+}
+
+int qemu_command_build(const struct vm_config *c, struct qemu_command *ret, struct error *err)
+{
+	struct builder b = {0};
+	int r = check(c, err);
+	const struct arch_row *row = find_arch(c->arch);
+
+	if (r < 0)
+		return r;
+	add(&b, "%s", c->qemu ? c->qemu : row->program);
+	add_option(&b, "-display", "none");
+	add_option(&b, "-vga", "none");
+	add_words(&b, "-no-user-config -nodefaults -no-reboot");
+	/* QEMU itself gives up what it never needs (host-side.md 3.6). */
+	add_option(&b, "-sandbox",
+		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+	add_machine(&b, row, c);
+	add_kernel(&b, row, c);
+	add_devices(&b, row, c);
+	if (b.failed) {
+		qemu_command_release(&b.command);
+		return error_errno(err, -b.failed, "QEMU's argument list");
+	}
+	*ret = b.command;
+	return 0;
+}
+
+void qemu_command_release(struct qemu_command *command)
+{
+	for (unsigned i = 0; i < command->count; i++)
+		free(command->argv[i]);
+	memset(command, 0, sizeof(*command));
+}

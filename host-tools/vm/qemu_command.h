@@ -1,0 +1,29 @@
+/*
+ * qemu_command: from struct vm_config to QEMU's argument list. Pure: the same config gives the same
+ * list, on any machine. What differs between architectures is a row of a table in the .c file.
+ * Facts: QEMU 7.2's own help texts, host-side.md 3, lab-notes.md.
+ */
+#ifndef VM_QEMU_COMMAND_H
+#define VM_QEMU_COMMAND_H
+
+#include "base/error.h"
+#include "vm/vm_config.h"
+
+#define QEMU_ARGS_MAX 64
+
+struct qemu_command {
+	char *argv[QEMU_ARGS_MAX + 1]; /* owned strings, ended by NULL */
+	unsigned count;
+};
+
+/* 0, or negative errno with err filled (an architecture we do not know, a value missing). */
+int qemu_command_build(const struct vm_config *config, struct qemu_command *ret, struct error *err);
+void qemu_command_release(struct qemu_command *command); /* idempotent, accepts zeroed */
+
+/* "qemu-system-x86_64", or NULL for an architecture without a row. */
+const char *qemu_default_program(const char *arch);
+/* Machine and CPU options of this architecture for accel; for the try in accel.c. NULL = no row. */
+const char *qemu_machine(const char *arch);
+const char *qemu_cpu(const char *arch, enum vm_accel accel);
+
+#endif

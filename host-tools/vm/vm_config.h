@@ -1,0 +1,45 @@
+/*
+ * vm_config: everything that decides how a VM is started, as one plain struct. run/ fills it,
+ * sizing.c computes its size, accel.c its accelerator, qemu_command.c turns it into an argument
+ * list, vm.c starts it. Strings are not owned.
+ */
+#ifndef VM_VM_CONFIG_H
+#define VM_VM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
+
+/* Who is the guest's vsock device: the host's kernel, or this process over vhost-user. */
+enum vm_vsock { VM_VSOCK_VHOST_USER, VM_VSOCK_VHOST_KERNEL };
+
+struct vm_config {
+	const char *name;   /* shown by ps and QEMU's messages; letters, digits, '-', '_', '.' */
+	const char *arch;   /* as uname -m: x86_64 */
+	const char *qemu;   /* program; NULL = the architecture's qemu-system-* on PATH */
+	const char *kernel; /* file */
+	const char *initrd; /* file */
+	const char *kernel_args; /* added to the kernel command line; may be NULL */
+	enum vm_accel accel;	 /* not AUTO by the time QEMU is started */
+	unsigned cpus;		 /* >= 1 */
+	uint64_t memory_bytes;	 /* whole VM, a multiple of 1 MiB */
+	uint64_t reserve_bytes;	 /* of it: kept for kernel and agent; told to the agent */
+	bool verbose;		 /* kernel and agent talk on the console */
+
+	/* Descriptors that QEMU inherits; the config does not own them. -1 = none. */
+	int image_fd;	/* read-only root image, becomes /dev/vda */
+	int console_fd; /* connected stream socket: the guest's console */
+	int qmp_fd;	/* connected stream socket: QMP */
+	enum vm_vsock vsock;
+	const char *vsock_socket; /* VHOST_USER: unix path where our device listens */
+	int vhost_fd;		  /* VHOST_KERNEL: /dev/vhost-vsock with its CID set */
+	uint32_t cid;		  /* VHOST_KERNEL: that CID */
+};
+
+#define VM_CONFIG_INIT                                                                             \
+	{                                                                                          \
+		.image_fd = -1, .console_fd = -1, .qmp_fd = -1, .vhost_fd = -1                     \
+	}
+
+#endif

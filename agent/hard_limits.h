@@ -48,16 +48,4 @@
  */
 #define AGENT_RESERVE_BYTES (32ull << 20)
 
-/* ---- the guest's memory --------------------------------------------------------------------------
- */
-
-/*
- * Bytes of the guest's memory that containers never get: the agent and its helpers (1.5 MiB), kernel
- * objects made on their behalf, free pages the kernel insists on. The launcher adds it to the VM's
- * size and says so on the kernel command line (cradle.reserve=); the agent takes it off MemTotal for
- * the memory.max of the cgroup that all containers live in. This value counts where nobody says.
- * Hit: an OOM kill inside the pod, with a cause, instead of one of the whole guest.
- */
-#define LIMIT_AGENT_RESERVE (24 * 1024 * 1024)
-
 #endif

@@ -15,14 +15,17 @@
 #include <sys/types.h>
 
 struct child_process;
-/* Called once, right before the zombie is reaped (its /proc entry still exists, empty of memory). */
+/*
+ * Called once, right before the zombie is reaped (its /proc entry still exists, empty of memory).
+ * It may free the struct: nothing here touches it afterwards.
+ */
 typedef void (*child_exit_fn)(struct child_process *child);
 
 struct child_process {
 	struct list_node node; /* in the table of living children */
-	pid_t pid;             /* 0 = none, or already reaped */
-	int pidfd;             /* owned while pid != 0; -1 otherwise */
-	bool exited;
+	pid_t pid;             /* 0 = never started, or disowned; after exit only for logs */
+	int pidfd;             /* owned while it lives; -1 from on_exit on */
+	bool exited;           /* set before on_exit: the number in pid may soon be somebody else's */
 	int exit_status; /* exit code, or 128 + signal; valid when exited */
 	int exit_signal; /* signal that killed it, 0 otherwise */
 	child_exit_fn on_exit;

@@ -38,9 +38,15 @@ int address_connect(const struct address *address, int timeout_ms, struct error 
 int socket_accept(int listen_fd);
 /* AF_UNIX SOCK_SEQPACKET or SOCK_STREAM pair, CLOEXEC, blocking. */
 int socket_pair(int type, int fds[2]);
-/* Sends one message with up to n descriptors (SCM_RIGHTS); bytes sent or negative errno. */
+#define SOCKET_FDS_MAX 16
+/*
+ * Sends one message with n <= SOCKET_FDS_MAX descriptors (SCM_RIGHTS); bytes sent or negative errno.
+ */
 ssize_t socket_send_fds(int sock, const void *data, size_t len, const int *fds, size_t n);
-/* Receives one message; descriptors arrive CLOEXEC in fds, *n set to how many (in: room). */
+/*
+ * Receives one message; descriptors arrive CLOEXEC in fds, *n set to how many (in: room). -EMSGSIZE
+ * when the message or its descriptors do not fit: then all of them are closed.
+ */
 ssize_t socket_recv_fds(int sock, void *data, size_t len, int *fds, size_t *n);
 
 #endif

@@ -17,5 +17,7 @@ int str_format(char *out, size_t size, const char *fmt, ...) __attribute__((form
 
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
 bool utf8_valid(const void *data, size_t len);
+/* Length (1 to 4) of the well-formed character that data starts with; 0 when it does not. */
+size_t utf8_step(const void *data, size_t len);
 
 #endif

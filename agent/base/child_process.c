@@ -1,0 +1,310 @@
+/*
+ * child_process: owns SIGCHLD and the table of living children. launch/, helper_process and
+ * worker_process fork through it; nobody else calls waitid().
+ */
+#include "base/child_process.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define BUCKETS	  64
+#define BATCH_MAX 256 /* exits handed out before the loop sees to others */
+#define SIGNALS	  64  /* of the kernel; glibc hides 32 and 33 */
+
+static struct {
+	struct list_node table[BUCKETS]; /* living children by pid; heads zeroed until used */
+	unsigned count;
+	uint64_t orphans;
+	struct event_loop *loop;
+	int signal_fd;
+	struct event_source source;
+	struct event_task again;
+	void (*hook)(void *context);
+	void *hook_context;
+} reaper = {.signal_fd = -1};
+
+/* ---- table ------------------------------------------------------------------------------------
+ */
+
+static struct list_node *bucket_of(pid_t pid)
+{
+	struct list_node *head = &reaper.table[(unsigned)pid % BUCKETS];
+
+	if (!head->next)
+		list_init(head);
+	return head;
+}
+
+static void table_add(struct child_process *child)
+{
+	list_append(bucket_of(child->pid), &child->node);
+	reaper.count++;
+}
+
+static void table_remove(struct child_process *child)
+{
+	if (list_empty(&child->node))
+		return;
+	list_remove(&child->node);
+	reaper.count--;
+}
+
+static struct child_process *table_find(pid_t pid)
+{
+	struct list_node *head = bucket_of(pid);
+
+	list_for_each (node, head) {
+		struct child_process *child = list_entry(node, struct child_process, node);
+
+		if (child->pid == pid)
+			return child;
+	}
+	return NULL;
+}
+
+unsigned child_process_count(void)
+{
+	return reaper.count;
+}
+
+uint64_t child_reaper_orphans(void)
+{
+	return reaper.orphans;
+}
+
+/* ---- reaping ----------------------------------------------------------------------------------
+ */
+
+/* The owner may free the struct in on_exit: everything of ours leaves it before. */
+static void hand_out(struct child_process *child, const siginfo_t *info)
+{
+	child_exit_fn on_exit = child->on_exit;
+	int pidfd = child->pidfd;
+
+	table_remove(child);
+	child->pidfd = -1;
+	child->exited = true;
+	child->exit_signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
+	child->exit_status = info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status;
+	if (on_exit)
+		on_exit(child);
+	close_fd(&pidfd);
+}
+
+static int wait_info(idtype_t type, id_t id, siginfo_t *info, int flags)
+{
+	int r;
+
+	info->si_pid = 0;
+	do
+		r = waitid(type, id, info, WEXITED | __WALL | flags);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+/* One exit: peeked, handed to its owner, reaped. False when there is none. */
+static bool reap_one(void)
+{
+	struct child_process *child;
+	siginfo_t info, gone;
+
+	if (wait_info(P_ALL, 0, &info, WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+		return false;
+	child = table_find(info.si_pid);
+	if (child)
+		hand_out(child, &info);
+	else
+		reaper.orphans++;
+	wait_info(P_PID, (id_t)info.si_pid, &gone, WNOHANG);
+	return true;
+}
+
+static void reap_batch(void);
+
+static void on_again(struct event_task *task)
+{
+	reap_batch();
+}
+
+static void reap_batch(void)
+{
+	unsigned n = 0;
+
+	while (n < BATCH_MAX && reap_one())
+		n++;
+	if (n > 0 && reaper.hook)
+		reaper.hook(reaper.hook_context);
+	/* There may be more, and no signal will tell: those are merged into one. */
+	if (n == BATCH_MAX && reaper.loop)
+		event_task_defer(reaper.loop, &reaper.again, on_again);
+}
+
+static void on_signal(struct event_source *source, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	while (read(source->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		;
+	reap_batch();
+}
+
+int child_reaper_init(struct event_loop *loop)
+{
+	sigset_t set;
+	int r;
+
+	if (reaper.loop)
+		return -EBUSY;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* ignored by our parent, it would reap behind our back */
+	reaper.signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (reaper.signal_fd < 0)
+		return -errno;
+	r = event_source_add(
+		loop, &reaper.source, reaper.signal_fd, EPOLLIN, on_signal, "child-reaper");
+	if (r < 0) {
+		close_fd(&reaper.signal_fd);
+		return r;
+	}
+	reaper.loop = loop;
+	/* Children that ended before the signal was blocked. */
+	event_task_defer(loop, &reaper.again, on_again);
+	return 0;
+}
+
+void child_reaper_release(void)
+{
+	event_task_cancel(&reaper.again);
+	event_source_remove(&reaper.source);
+	close_fd(&reaper.signal_fd);
+	reaper.loop = NULL;
+	reaper.hook = NULL;
+}
+
+void child_reaper_set_batch_hook(void (*hook)(void *context), void *context)
+{
+	reaper.hook = hook;
+	reaper.hook_context = context;
+}
+
+/* ---- forking ----------------------------------------------------------------------------------
+ */
+
+/* By system call: glibc refuses to touch signals 32 and 33. What is all zero is SIG_DFL. */
+static void reset_signals(void)
+{
+	unsigned long action[8] = {
+		0}; /* the kernel's struct sigaction, larger than it is anywhere */
+	sigset_t none;
+
+	for (int sig = 1; sig <= SIGNALS; sig++)
+		syscall(SYS_rt_sigaction, sig, action, NULL, SIGNALS / 8);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The copies of the parent's table are nobody's children here. Descriptors stay open. */
+static void forget_parent(void)
+{
+	memset(reaper.table, 0, sizeof(reaper.table));
+	reaper.count = 0;
+	reaper.loop = NULL;
+	reaper.hook = NULL;
+	reaper.source = (struct event_source){0};
+	reaper.again = (struct event_task){0};
+	reaper.signal_fd = -1;
+}
+
+/*
+ * Not fork(): CLONE_PIDFD, new namespaces and CLONE_INTO_CGROUP exist in clone3(2) only. What glibc
+ * would refresh in the child (its robust list, fork handlers) nothing here uses: one thread.
+ */
+static pid_t clone_child(const struct child_fork_options *options, int *pidfd)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	long pid;
+
+	if (options) {
+		args.flags |= options->clone_flags;
+		if (options->clone_flags & CLONE_INTO_CGROUP)
+			args.cgroup = (uint64_t)options->cgroup_fd;
+	}
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+pid_t child_process_fork(struct child_process *child, const struct child_fork_options *options,
+	child_exit_fn on_exit, const char *name)
+{
+	sigset_t all, before;
+	int pidfd = -1;
+	pid_t pid;
+
+	/* No handler of ours may run in the child before the dispositions are reset. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	pid = clone_child(options, &pidfd);
+	if (pid == 0) {
+		reset_signals();
+		forget_parent();
+		return 0;
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0)
+		return pid;
+	*child = (struct child_process){
+		.pid = pid, .pidfd = pidfd, .on_exit = on_exit, .name = name};
+	table_add(child);
+	return pid;
+}
+
+int child_process_signal(struct child_process *child, int sig)
+{
+	if (child->pid == 0 || child->exited || child->pidfd < 0)
+		return -ESRCH;
+	return syscall(SYS_pidfd_send_signal, child->pidfd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
+void child_process_disown(struct child_process *child)
+{
+	if (child->pid == 0)
+		return;
+	table_remove(child);
+	if (!child->exited)
+		close_fd(&child->pidfd);
+	child->pidfd = -1;
+	child->pid = 0;
+	child->on_exit = NULL;
+}
+
+int child_process_wait(struct child_process *child)
+{
+	siginfo_t info, gone;
+	pid_t pid = child->pid;
+	int r;
+
+	if (pid == 0)
+		return -ESRCH;
+	if (child->exited)
+		return 0;
+	r = wait_info(P_PID, (id_t)pid, &info, WNOWAIT);
+	if (r < 0)
+		return r;
+	hand_out(child, &info);
+	return wait_info(P_PID, (id_t)pid, &gone, 0);
+}

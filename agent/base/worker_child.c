@@ -1,0 +1,149 @@
+/*
+ * worker_child: the child's side of worker_process: question in, files out, until the socket ends.
+ *
+ * It lives as long as the agent and its memory counts as the agent's: what the parent changes after
+ * the fork stays here as a private copy. So it gives its heap away at once and allocates nothing.
+ */
+#include "base/worker_messages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+extern char end[]; /* where the program's own data ends (end(3)) */
+
+static void forget_range(uintptr_t from, uintptr_t to)
+{
+	if (to > from)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+/*
+ * Empties the heap: sbrk() memory of a static program, which lies between its data and the break.
+ * The first of it holds the thread's own block (errno is in there), made by the C library at start:
+ * that stays. madvise(2) goes on behind unmapped parts, whatever it returns.
+ */
+static void forget_heap(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) /* whose run-time keeps its own state there */
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), around = 4 * 4096;
+	uintptr_t from = ((uintptr_t)end + page - 1) & ~(page - 1);
+	uintptr_t to = (uintptr_t)sbrk(0) & ~(page - 1);
+	uintptr_t block = (uintptr_t)&errno;
+	uintptr_t keep_from = (block - around) & ~(page - 1);
+	uintptr_t keep_to = (block + around + page - 1) & ~(page - 1);
+
+	if (block < from || block >= to) {
+		forget_range(from, to);
+		return;
+	}
+	forget_range(from, keep_from);
+	forget_range(keep_to, to);
+#endif
+}
+
+/* Up to WORKER_FILE_MAX bytes; when there are more, whole lines only. Length or negative errno. */
+static ssize_t read_text(int fd, char *text)
+{
+	ssize_t n = fd_read_full(fd, text, WORKER_FILE_MAX);
+	char more;
+
+	if (n == WORKER_FILE_MAX && fd_read_full(fd, &more, 1) == 1) {
+		const char *newline = memrchr(text, '\n', (size_t)n);
+
+		if (newline)
+			n = newline + 1 - text;
+	}
+	return n;
+}
+
+static ssize_t read_file(int dirfd, const char *name, char *text)
+{
+	_cleanup_fd_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : read_text(fd, text);
+}
+
+static int send_answer(int socket, const struct worker_answer *answer, size_t len)
+{
+	size_t size = offsetof(struct worker_answer, text) + len;
+	ssize_t n;
+
+	do
+		n = send(socket, answer, size, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)size ? 0 : -EIO;
+}
+
+/* The next string of the question; NULL when it is not ended within it. */
+static const char *next_string(const char **at, const char *stop)
+{
+	const char *s = *at, *nul = memchr(s, '\0', (size_t)(stop - s));
+
+	if (!nul)
+		return NULL;
+	*at = nul + 1;
+	return s;
+}
+
+static int answer_question(int socket, const char *data, size_t size)
+{
+	struct worker_question head;
+	struct worker_answer answer;
+	_cleanup_fd_ int dirfd = -1;
+	const char *at = data + sizeof(head), *stop = data + size, *dir;
+	int dir_error;
+
+	if (size < sizeof(head))
+		return -EPROTO;
+	memcpy(&head, data, sizeof(head));
+	dir = next_string(&at, stop);
+	if (!dir || head.count > WORKER_FILES_MAX)
+		return -EPROTO;
+	dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dir_error = dirfd < 0 ? -errno : 0;
+	for (uint32_t i = 0; i < head.count; i++) {
+		const char *name = next_string(&at, stop);
+		ssize_t n;
+
+		if (!name)
+			return -EPROTO;
+		n = dir_error ? dir_error : read_file(dirfd, name, answer.text);
+		answer.id = head.id;
+		answer.index = i;
+		answer.errnum = n < 0 ? (int32_t)-n : 0;
+		if (send_answer(socket, &answer, n < 0 ? 0 : (size_t)n) < 0)
+			return -EIO;
+	}
+	return 0;
+}
+
+void worker_child_main(int socket)
+{
+	const int keep[] = {STDERR_FILENO, socket};
+	char question[WORKER_QUESTION_MAX];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "cradle-worker");
+	if (chdir("/") < 0 || fd_close_from(0, keep, ARRAY_SIZE(keep)) < 0)
+		_exit(1);
+	forget_heap();
+	for (;;) {
+		ssize_t n = recv(socket, question, sizeof(question), MSG_TRUNC);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0 || (size_t)n > sizeof(question))
+			_exit(n == 0 ? 0 : 1);
+		if (answer_question(socket, question, (size_t)n) < 0)
+			_exit(1);
+	}
+}

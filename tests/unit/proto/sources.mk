@@ -1,0 +1,1 @@
+UNIT_TESTS += tests/unit/proto/test_wire_table.c

@@ -66,10 +66,7 @@ static size_t read_tag(const uint8_t *p, const uint8_t *end, uint32_t *number, u
 	return used;
 }
 
-/*
- * Length of a field's value after its tag, prefix included in *value but not in the returned span:
- * *value points at the content. Returns false when it is cut short or a group.
- */
+/* Finds the content of a field after its tag. False when it is cut short or a group. */
 static bool span_value(
 	const uint8_t *p, const uint8_t *end, unsigned type, const uint8_t **value, size_t *len)
 {
@@ -216,21 +213,12 @@ static size_t rounded(size_t size)
 	return (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
 }
 
-/* Bytes of a valid character at p, or 0. */
-static size_t character_len(const uint8_t *p, size_t left)
-{
-	for (size_t n = 1; n <= 4 && n <= left; n++)
-		if (utf8_valid(p, n))
-			return n;
-	return 0;
-}
-
 static void repair_string(struct walk *walk, const uint8_t *value, size_t len)
 {
 	if (utf8_valid(value, len))
 		return;
 	for (size_t i = 0; i < len;) {
-		size_t n = character_len(value + i, len - i);
+		size_t n = utf8_step(value + i, len - i);
 
 		if (!n) {
 			walk->writable[value + i - walk->base] = '?';

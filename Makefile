@@ -42,8 +42,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wol
 COMMON   := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ulinux -DCRADLE_VERSION='"$(VERSION)"' \
 	-iquote agent -iquote $(PROTO) -fno-common -fstack-protector-strong \
 	-ffile-prefix-map=$(CURDIR)=.
-SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g)
 comma    := ,
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g)
 
 GUEST_CFLAGS  := $(COMMON) $(WARNINGS) -ffunction-sections -fdata-sections $(if $(SAN),$(SANFLAGS),-Os -g -fno-pie -fno-asynchronous-unwind-tables -D_FORTIFY_SOURCE=2)
 GUEST_LDFLAGS := $(if $(SAN),$(SANFLAGS),-static -no-pie -Wl$(comma)--gc-sections -Wl$(comma)--build-id=none -Wl$(comma)-z$(comma)noseparate-code -Wl$(comma)-z$(comma)norelro)

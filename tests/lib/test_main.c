@@ -1,0 +1,33 @@
+/* test_main: what every unit test program does first. */
+#include "lib/test_main.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void test_begin(unsigned timeout_seconds)
+{
+	sigset_t set;
+
+	/* Whoever started us may have blocked or ignored it. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	signal(SIGALRM, SIG_DFL);
+	alarm(timeout_seconds);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+}
+
+int test_count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = -3; /* ".", ".." and the folder's own descriptor */
+
+	if (!dir)
+		abort();
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}

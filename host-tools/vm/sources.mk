@@ -1,0 +1,2 @@
+HOST_SRC += host-tools/vm/accel.c host-tools/vm/console.c host-tools/vm/qemu_command.c \
+	host-tools/vm/qmp.c host-tools/vm/sizing.c

@@ -1,0 +1,2 @@
+HOST_UNIT_TESTS += tests/unit/vm/test_console.c tests/unit/vm/test_qemu_command.c \
+	tests/unit/vm/test_sizing.c tests/unit/vm/test_accel.c

@@ -1,0 +1,159 @@
+/* qemu_command: the argument list for a config. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "vm/qemu_command.h"
+
+static struct vm_config sample(void)
+{
+	struct vm_config c = VM_CONFIG_INIT;
+
+	c.name = "c1";
+	c.arch = "x86_64";
+	c.kernel = "/k";
+	c.initrd = "/i";
+	c.accel = VM_ACCEL_TCG;
+	c.cpus = 2;
+	c.memory_bytes = 300ull << 20;
+	c.reserve_bytes = 40ull << 20;
+	c.image_fd = 11;
+	c.console_fd = 12;
+	c.qmp_fd = 13;
+	c.vsock = VM_VSOCK_VHOST_USER;
+	c.vsock_socket = "/tmp/a,b/v.sock";
+	return c;
+}
+
+static bool has(const struct qemu_command *command, const char *arg)
+{
+	for (unsigned i = 0; i < command->count; i++) {
+		if (strcmp(command->argv[i], arg) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The value behind an option: its first, or the next after `from`. */
+static const char *value_of(const struct qemu_command *command, const char *option)
+{
+	for (unsigned i = 0; i + 1 < command->count; i++) {
+		if (strcmp(command->argv[i], option) == 0)
+			return command->argv[i + 1];
+	}
+	return "";
+}
+
+static void x86_over_vhost_user(void **state)
+{
+	struct vm_config c = sample();
+	struct error err = ERROR_INIT;
+	struct qemu_command command;
+	const char *append;
+
+	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
+	assert_string_equal(command.argv[0], "qemu-system-x86_64");
+	assert_null(command.argv[command.count]);
+	assert_true(has(&command, "memory-backend-memfd,id=mem0,size=300M,share=on"));
+	assert_string_equal(value_of(&command, "-machine"), "q35,memory-backend=mem0");
+	assert_string_equal(value_of(&command, "-accel"), "tcg");
+	assert_string_equal(value_of(&command, "-m"), "300M");
+	assert_string_equal(value_of(&command, "-smp"), "2");
+	assert_true(has(&command, "-no-reboot"));
+	assert_true(has(&command, "-nodefaults"));
+	assert_true(has(&command, "socket,id=vsock0,path=/tmp/a,,b/v.sock"));
+	assert_true(has(&command, "vhost-user-vsock-pci,id=vsock0-device,chardev=vsock0"));
+	assert_true(has(&command, "fd=11,set=1,opaque=image"));
+	assert_true(has(&command, "socket,id=console0,fd=12"));
+	assert_true(has(&command, "socket,id=qmp0,fd=13"));
+	assert_non_null(strstr(value_of(&command, "-blockdev"), "read-only=on"));
+	append = value_of(&command, "-append");
+	assert_non_null(strstr(append, "console=ttyS0 quiet panic=-1 "));
+	assert_non_null(strstr(append, " cgroup_no_v1=all "));
+	assert_non_null(strstr(append, " cradle.reserve=41943040"));
+	qemu_command_release(&command);
+	assert_int_equal(command.count, 0);
+}
+
+static void host_kernels_vsock_and_no_image(void **state)
+{
+	struct vm_config c = sample();
+	struct error err = ERROR_INIT;
+	struct qemu_command command;
+
+	c.vsock = VM_VSOCK_VHOST_KERNEL;
+	c.cid = 77;
+	c.vhost_fd = 9;
+	c.image_fd = -1;
+	c.accel = VM_ACCEL_KVM;
+	c.kernel_args = "agent.log=debug";
+	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
+	assert_true(has(&command, "vhost-vsock-pci,id=vsock0,guest-cid=77,vhostfd=9"));
+	assert_false(has(&command, "-blockdev"));
+	assert_string_equal(value_of(&command, "-accel"), "kvm");
+	assert_string_equal(value_of(&command, "-cpu"), "host");
+	assert_non_null(strstr(value_of(&command, "-append"), " agent.log=debug"));
+	qemu_command_release(&command);
+}
+
+static void every_architecture_has_its_row(void **state)
+{
+	static const struct {
+		const char *arch, *console, *disk;
+	} rows[] = {
+		{"x86_64", "console=ttyS0 ", "virtio-blk-pci,id=disk0,drive=image0,serial=image"},
+		{"s390x", "console=ttysclp0 ", "virtio-blk-ccw,id=disk0,drive=image0,serial=image"},
+		{"aarch64", "console=ttyAMA0 ",
+			"virtio-blk-pci,id=disk0,drive=image0,serial=image"},
+		{"ppc64le", "console=hvc0 ", "virtio-blk-pci,id=disk0,drive=image0,serial=image"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vm_config c = sample();
+		struct error err = ERROR_INIT;
+		struct qemu_command command;
+
+		c.arch = rows[i].arch;
+		assert_int_equal(qemu_command_build(&c, &command, &err), 0);
+		assert_true(has(&command, rows[i].disk));
+		assert_non_null(strstr(value_of(&command, "-append"), rows[i].console));
+		qemu_command_release(&command);
+	}
+}
+
+static void refuses_half_a_config(void **state)
+{
+	struct qemu_command command = {.count = 0};
+	struct error err = ERROR_INIT;
+	struct vm_config c = sample();
+
+	c.arch = "vax";
+	assert_true(qemu_command_build(&c, &command, &err) < 0);
+	assert_non_null(strstr(err.text, "vax"));
+	c = sample();
+	c.accel = VM_ACCEL_AUTO;
+	assert_true(qemu_command_build(&c, &command, &err) < 0);
+	c = sample();
+	c.kernel = NULL;
+	assert_true(qemu_command_build(&c, &command, &err) < 0);
+	c = sample();
+	c.vsock_socket = NULL;
+	assert_true(qemu_command_build(&c, &command, &err) < 0);
+	assert_int_equal(command.count, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(x86_over_vhost_user),
+		cmocka_unit_test(host_kernels_vsock_and_no_image),
+		cmocka_unit_test(every_architecture_has_its_row),
+		cmocka_unit_test(refuses_half_a_config),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -30,6 +30,62 @@
 #define CALL_ARENA_MAX (16 * 1024 * 1024)
 
 /*
+ * Connections of one server. A runtime holds two or three (agent, health, monitor). One more is
+ * accepted and closed at once, so that its client knows.
+ */
+#define CONNECTIONS_MAX 64
+
+/*
+ * Calls in flight. A process holds three blocked calls (WaitProcess, ReadStdout, ReadStderr), the
+ * sandbox one, so a connection's number allows for 680 processes; each parked call costs about
+ * 2 KiB. One more call is answered RESOURCE_EXHAUSTED.
+ */
+#define CALLS_PER_CONNECTION_MAX 2048
+#define CALLS_MAX                4096
+
+/*
+ * Arenas of all calls in flight, as large as they were when their handlers began. A call that comes
+ * while they are over it is answered RESOURCE_EXHAUSTED.
+ */
+#define CALLS_MEMORY_MAX (64 * 1024 * 1024)
+
+/*
+ * Answers waiting on one connection for a peer that does not read. From HIGH on we stop reading its
+ * requests; calls that were parked may still add theirs up to MAX, past which they are answered
+ * RESOURCE_EXHAUSTED (small, and as many as there are calls at most). MAX must hold one FRAME_MAX.
+ */
+#define WRITE_QUEUE_HIGH (1024 * 1024)
+#define WRITE_QUEUE_MAX  (8 * 1024 * 1024)
+
+/*
+ * Partly received frames and waiting answers of all connections together. Past it a long frame is
+ * thrown away and its call, or the call whose answer does not fit, is answered RESOURCE_EXHAUSTED;
+ * requests of up to 4 KiB are served always.
+ */
+#define CONNECTIONS_MEMORY_MAX (32 * 1024 * 1024)
+
+/* A frame of which no byte came for so long: the peer is stuck and its connection is closed. */
+#define FRAME_STALL_MS 60000
+
+/* A peer that closed its sending side gets queued answers for so long. */
+#define CLOSE_FLUSH_MS 5000
+
+/*
+ * Bytes of one send(2) on an AF_VSOCK socket. Linux from 6.17, and stable kernels with the backport,
+ * build packets over about 28 KiB from page fragments, which stalls vhost-device-vsock 0.3.0 for
+ * good, and cloud-hypervisor and libkrun of that time (cloud-hypervisor #7672, libkrun #535). Seen
+ * with 64 KiB sends, never with 16 KiB, which are as fast.
+ */
+#define VSOCK_SEND_MAX 16384
+
+/*
+ * The host program's side, where the guest is the hostile one: memory of one decoded response, and
+ * requests a guest leaves unread (then a call fails RESOURCE_EXHAUSTED before it is sent).
+ */
+#define CLIENT_ARENA_MAX  (32 * 1024 * 1024)
+#define CLIENT_MEMORY_MAX (16 * 1024 * 1024)
+
+/*
  * Messages inside messages. The deepest of ours is six (CreateContainerRequest.OCI.Linux.Seccomp.
  * Syscalls.Args). Deeper, which only unknown or recursive types could be: the payload does not
  * parse, UNKNOWN.

@@ -11,6 +11,8 @@
 #include "base/event_loop.h"
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct ttrpc_client;
 struct client_call;
@@ -22,6 +24,7 @@ struct client_call;
  */
 typedef void (*client_call_fn)(struct client_call *call, int result, const struct error *err);
 
+/* Zeroed (but for data) before its first use; may be used again once it was released. */
 struct client_call {
 	ProtobufCMessage *response;
 	void *data; /* the caller's own */
@@ -33,6 +36,9 @@ struct client_call {
 	const ProtobufCMessageDescriptor *descriptor;
 	client_call_fn done;
 	struct event_timer deadline;
+	bool waiting; /* client_call_wait() */
+	int waited_result;
+	struct error *waited_err;
 };
 
 /* Takes fd (connected, any stream socket). closed runs once when the peer goes; may be NULL. */
@@ -49,7 +55,8 @@ int client_call_start(struct ttrpc_client *client, struct client_call *call, con
 	const char *method, const ProtobufCMessage *request,
 	const ProtobufCMessageDescriptor *response, uint64_t timeout_ms, client_call_fn done,
 	struct error *err);
-void client_call_cancel(struct client_call *call);  /* done is not called; a late answer is dropped */
+void client_call_cancel(
+	struct client_call *call); /* done is not called; a late answer is dropped */
 void client_call_release(struct client_call *call); /* frees the response */
 unsigned ttrpc_client_in_flight(const struct ttrpc_client *client);
 

@@ -2,10 +2,10 @@
  * rpc_call: one request on its way through the agent: reply, fail, park, cancel, deadline.
  *
  * A handler has three outcomes: 0 (response filled in, sent on return), RPC_PENDING (the call is
- * parked; exactly one of rpc_call_reply()/rpc_call_fail() completes it later, unless it is cancelled
- * first) or negative (err is sent). Everything of a call lives in its arena: the decoded request,
- * the response and what the handler derives from them. What outlives the call is copied, or takes
- * the arena along with arena_move().
+ * parked; exactly one of rpc_call_reply()/rpc_call_fail() completes it later, unless it is
+ * cancelled first) or negative (err is sent). Everything of a call lives in its arena: the decoded
+ * request, the response and what the handler derives from them. What outlives the call is copied,
+ * or takes the arena along with arena_move().
  *
  * Ends of a pending call other than an answer: its deadline (timeout_nano of the envelope), its
  * connection's end, the server's stop. Then the waiter is unlinked, cancelled() runs once, and the
@@ -43,7 +43,7 @@ struct rpc_call {
 	struct arena arena;
 	ProtobufCMessage *request;  /* decoded, checked; in the arena */
 	ProtobufCMessage *response; /* initialised, empty; in the arena */
-	void *data;                 /* the handler's own, e.g. the object it waits for */
+	void *data;		    /* the handler's own, e.g. the object it waits for */
 	/*
 	 * Set by a handler that returns RPC_PENDING and has something to undo: runs once when the
 	 * call ends without rpc_call_reply()/fail(). reason is a negative errno: -ETIMEDOUT
@@ -71,6 +71,7 @@ struct rpc_call {
 	struct waiter waiter;
 	void (*resume)(struct rpc_call *call, int value);
 	struct event_timer deadline;
+	size_t charged; /* counted in the server's call_memory */
 	int state;
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,14 +18,14 @@
 /* One region as vhost-user's SET_MEM_TABLE describes it, in its order. */
 struct guest_region_spec {
 	uint64_t guest_addr; /* where the guest sees it: addresses in descriptors */
-	uint64_t size;       /* bytes */
+	uint64_t size;	     /* bytes */
 	uint64_t user_addr;  /* where QEMU sees it: addresses of rings */
 	uint64_t offset;     /* in the file */
 };
 
 struct guest_region {
 	struct guest_region_spec spec;
-	uint8_t *map;    /* file range [0, offset + size); owned */
+	uint8_t *map;	 /* file range [0, offset + size); owned */
 	size_t map_size; /* bytes */
 };
 

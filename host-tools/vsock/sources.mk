@@ -1,1 +1,10 @@
-HOST_SRC += $(wildcard host-tools/vsock/*.c)
+HOST_SRC += \
+	host-tools/vsock/guest_memory.c \
+	host-tools/vsock/vhost_message.c \
+	host-tools/vsock/vhost_user.c \
+	host-tools/vsock/vring.c \
+	host-tools/vsock/vsock_connection.c \
+	host-tools/vsock/vsock_credit.c \
+	host-tools/vsock/vsock_device.c \
+	host-tools/vsock/vsock_dialer.c \
+	host-tools/vsock/vsock_packet.c

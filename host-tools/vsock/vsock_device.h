@@ -26,8 +26,10 @@ struct vsock_device;
 
 /* All may be NULL; each is called from the loop with a clean stack and may free the device. */
 struct vsock_device_events {
-	void (*ready)(void *owner); /* the guest's driver is up (first start, and after each reset) */
-	void (*gone)(void *owner);  /* QEMU hung up; all connections are ended. Another may connect */
+	void (*ready)(
+		void *owner); /* the guest's driver is up (first start, and after each reset) */
+	void (*gone)(
+		void *owner); /* QEMU hung up; all connections are ended. Another may connect */
 	void *owner;
 };
 
@@ -35,8 +37,8 @@ struct vsock_device_events {
  * Listens on socket_path at once (an old socket file there is replaced; mode 0600). guest_cid is
  * what the guest will read from its device: 3 to 0xfffffffe. NULL on failure, err filled.
  */
-struct vsock_device *vsock_device_new(struct event_loop *loop, const char *socket_path,
-	uint64_t guest_cid, struct error *err);
+struct vsock_device *vsock_device_new(
+	struct event_loop *loop, const char *socket_path, uint64_t guest_cid, struct error *err);
 /* Closes all and removes the socket file. Pending dials end without a call. Accepts NULL. */
 void vsock_device_free(struct vsock_device *dev);
 void vsock_device_set_events(struct vsock_device *dev, const struct vsock_device_events *events);
@@ -56,6 +58,7 @@ struct vsock_dialer vsock_device_dialer(struct vsock_device *dev);
 /*
  * Who answers the guest's own dials to host port `port` (CID 2): returns a connected stream socket
  * that the device takes over, or a negative errno (the guest is reset). Without one all are reset.
+ * It may not free the device.
  */
 typedef int (*vsock_accept_fn)(void *context, uint32_t port);
 void vsock_device_set_accept(struct vsock_device *dev, vsock_accept_fn accept, void *context);

@@ -26,7 +26,8 @@
  */
 typedef void (*vsock_dial_fn)(void *owner, int result, int fd);
 
-/* A dial under way. Gone once done was called or it was cancelled. Embedded in each carrier's own. */
+/* A dial under way. Gone once done was called or it was cancelled. Embedded in each carrier's own.
+ */
 struct vsock_dial {
 	void (*cancel)(struct vsock_dial *dial);
 };
@@ -53,7 +54,8 @@ struct vsock_kernel_dialer {
 	struct event_loop *loop;
 	uint32_t cid;
 };
-/* Fills kernel, which must outlive the returned dialer and its dials; there is nothing to release. */
+/* Fills kernel, which must outlive the returned dialer and its dials; there is nothing to release.
+ */
 struct vsock_dialer vsock_kernel_dialer_init(
 	struct vsock_kernel_dialer *kernel, struct event_loop *loop, uint32_t cid);
 

@@ -1,1 +1,2 @@
 UNIT_TESTS += tests/unit/proto/test_wire_table.c
+UNIT_TESTS += tests/unit/proto/test_interop.c

@@ -1,9 +1,10 @@
 /*
  * wire_table: the protocol as it stands on the wire, stated without any look at proto/: transcribed
- * from the reference of Kata 4.1.0's API and of ttrpc 1.2. Only test_wire_table.c reads it. A change
- * here must have its reason in those, never in a .proto file.
+ * from the reference of Kata 4.1.0's API and of ttrpc 1.2. Only test_wire_table.c reads it. A
+ * change here must have its reason in those, never in a .proto file.
  *
- * Types: "repeated T"; "map<K, V>"; "optional T" (absent differs from zero); "oneof T"; "enum NAME".
+ * Types: "repeated T"; "map<K, V>"; "optional T" (absent differs from zero); "oneof T"; "enum
+ * NAME".
  */
 #ifndef WIRE_TABLE_H
 #define WIRE_TABLE_H

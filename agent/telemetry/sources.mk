@@ -1,0 +1,1 @@
+AGENT_SRC += agent/telemetry/log_sink.c

@@ -1,0 +1,1 @@
+UNIT_TESTS += tests/unit/config/test_config.c

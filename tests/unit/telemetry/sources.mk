@@ -1,0 +1,1 @@
+UNIT_TESTS += tests/unit/telemetry/test_log_sink.c

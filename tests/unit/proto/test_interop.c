@@ -188,11 +188,11 @@ static void run_case(char *line, FILE *answers)
 		ProtobufCMessage *mine = message_new(desc, &arena);
 
 		assert_int_equal(out.len, len);
-		assert_memory_equal(out.data, wire, len);
+		assert_true(len == 0 || memcmp(out.data, wire, len) == 0);
 		buffer_clear(&out);
 		fill(mine);
 		assert_int_equal(message_encode(mine, &out, NULL), 0);
-		if (out.len != len || memcmp(out.data, wire, len) != 0)
+		if (out.len != len || (len && memcmp(out.data, wire, len) != 0))
 			fail_msg("%s: C makes other bytes of the same message", message);
 	}
 	buffer_release(&out);

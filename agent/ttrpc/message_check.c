@@ -95,8 +95,7 @@ static bool span_value(
 	return false; /* 3 and 4 are groups, 6 and 7 do not exist */
 }
 
-/* ---- errors: naming the path -------------------------------------------------------------------
- */
+/* ---- errors: naming the path ---- */
 
 /* Which occurrence of its field the walk is at; the bytes before it were checked already. */
 static size_t occurrence(const struct level *level)
@@ -163,8 +162,7 @@ static int over_budget(const struct walk *walk, const struct level *level)
 	return -ENOSPC;
 }
 
-/* ---- the walk -----------------------------------------------------------------------------------
- */
+/* ---- the walk ---- */
 
 /* Wire type of a single value of this field. */
 static unsigned wire_type(const ProtobufCFieldDescriptor *field)

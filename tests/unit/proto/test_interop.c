@@ -4,27 +4,19 @@
  * numbers packed and not; plus optional fields that are present and zero, the oneof, and negative
  * numbers.
  */
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "hard_limits.h"
+#include "lib/scratch.h"
+#include "lib/test_main.h"
 #include "ttrpc/message.h"
 #include "unit/proto/all_messages.h"
 
 #define PEER "/usr/bin/python3 tests/unit/proto/wire_peer.py"
 
-/* ---- the full message, by the rule that wire_peer.py states
- * ---------------------------------------- */
+/* ---- the full message, by the rule that wire_peer.py states ---- */
 
 static struct arena arena;
 
@@ -138,8 +130,7 @@ static void fill(ProtobufCMessage *msg)
 	}
 }
 
-/* ---- a case: a line of the peer's file
- * ------------------------------------------------------------- */
+/* ---- a case: a line of the peer's file ---- */
 
 static unsigned nibble(char c)
 {
@@ -200,12 +191,12 @@ static void run_case(char *line, FILE *answers)
 	free(wire);
 }
 
-static void run_peer(const char *command, const char *folder)
+static void run_peer(const char *command)
 {
 	char line[256];
 	int status;
 
-	snprintf(line, sizeof(line), PEER " %s %s", command, folder);
+	snprintf(line, sizeof(line), PEER " %s %s", command, scratch_dir());
 	status = system(line);
 	if (status != 0)
 		fail_msg("'%s' ended with status %d", line, status);
@@ -213,30 +204,22 @@ static void run_peer(const char *command, const char *folder)
 
 static void c_and_python_agree(void **state)
 {
-	char folder[] = "/tmp/cradle-interop-XXXXXX", path[64];
 	size_t size = 0, count = 0;
 	char *line = NULL;
 	FILE *cases, *answers;
 
-	assert_non_null(mkdtemp(folder));
-	run_peer("encode", folder);
-	snprintf(path, sizeof(path), "%s/cases", folder);
-	cases = fopen(path, "re");
-	snprintf(path, sizeof(path), "%s/answers", folder);
-	answers = fopen(path, "we");
+	run_peer("encode");
+	cases = fopen(scratch_path("cases"), "re");
+	answers = fopen(scratch_path("answers"), "we");
 	assert_true(cases && answers);
 	for (; getline(&line, &size, cases) > 0; count++)
 		run_case(line, answers);
 	free(line);
 	fclose(cases);
 	assert_int_equal(fclose(answers), 0);
-	run_peer("compare", folder);
+	run_peer("compare");
 	print_message("# %zu messages there and back\n", count);
 	assert_true(count > 3 * 114);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/cases", folder);
-	unlink(path);
-	rmdir(folder);
 }
 
 int main(void)
@@ -245,6 +228,6 @@ int main(void)
 		cmocka_unit_test(c_and_python_agree),
 	};
 
-	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests_name("interop", tests, collect_all, NULL);
+	test_begin(TEST_TIMEOUT);
+	return cmocka_run_group_tests(tests, collect_all, NULL);
 }

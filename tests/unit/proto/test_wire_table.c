@@ -4,16 +4,10 @@
  * found by walking from the services and from the ttrpc envelope, so that one nobody can send or
  * receive would be noticed too.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "lib/test_main.h"
 #include "unit/proto/all_messages.h"
 #include "unit/proto/wire_table.h"
 
@@ -21,8 +15,7 @@ static unsigned wrong;
 
 #define COMPLAIN(...) (print_error(__VA_ARGS__), wrong++)
 
-/* ---- a field's type in the table's words
- * --------------------------------------------------------- */
+/* ---- a field's type in the table's words ---- */
 
 static const char *scalar_name(ProtobufCType type)
 {
@@ -85,8 +78,7 @@ static void full_type(char *out, size_t size, const ProtobufCFieldDescriptor *fi
 	}
 }
 
-/* ---- tests --------------------------------------------------------------------------------------
- */
+/* ---- tests ---- */
 
 static void check_row(const struct wire_field *row)
 {
@@ -248,6 +240,6 @@ int main(void)
 		cmocka_unit_test(errno_of_a_system_call_is_in_the_group_ErrnoRet),
 	};
 
-	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests_name("wire_table", tests, collect_all, NULL);
+	test_begin(TEST_TIMEOUT);
+	return cmocka_run_group_tests(tests, collect_all, NULL);
 }

@@ -3,20 +3,14 @@
  * costs. The figures quoted in hard_limits.h are printed by the tests named costs_*.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
-
 #include "agent.pb-c.h"
 #include "hard_limits.h"
+#include "lib/test_main.h"
 #include "ttrpc.pb-c.h"
 #include "ttrpc/message.h"
 
@@ -24,8 +18,7 @@
 
 enum { VARINT, FIXED64, LENGTH, GROUP_START, GROUP_END, FIXED32 };
 
-/* ---- writing wire bytes by hand
- * ------------------------------------------------------------------ */
+/* ---- writing wire bytes by hand ---- */
 
 static void put_varint(struct buffer *out, uint64_t value)
 {
@@ -67,8 +60,7 @@ static void wrap(struct buffer *out, unsigned number)
 	*out = outer;
 }
 
-/* ---- decoding with expectations
- * ------------------------------------------------------------------ */
+/* ---- decoding with expectations ---- */
 
 static struct arena arena;
 static struct buffer wire;
@@ -112,8 +104,7 @@ static void decode_fails(const ProtobufCMessageDescriptor *desc, int status, con
 	assert_true(arena.used <= arena.budget);
 }
 
-/* ---- what is accepted
- * ---------------------------------------------------------------------------- */
+/* ---- what is accepted ---- */
 
 static void empty_bytes_are_an_empty_message(void **state)
 {
@@ -196,8 +187,7 @@ static void unknown_fields_are_skipped_and_not_sent_on(void **state)
 	buffer_release(&out);
 }
 
-/* ---- what is refused
- * ----------------------------------------------------------------------------- */
+/* ---- what is refused ---- */
 
 static void the_error_names_the_path(void **state)
 {
@@ -331,8 +321,7 @@ static void nesting_has_a_limit(void **state)
 	decode_fails(&nested_descriptor, STATUS_UNKNOWN, "test.Nested");
 }
 
-/* ---- costs: hostile
- * ------------------------------------------------------------------------------ */
+/* ---- costs: hostile ---- */
 
 static double cpu_seconds(void)
 {
@@ -411,8 +400,7 @@ static void what_the_arena_holds_already_counts(void **state)
 		"grpc.WriteStreamRequest.data: the message does not fit into the call's memory");
 }
 
-/* ---- costs: legal
- * -------------------------------------------------------------------------------- */
+/* ---- costs: legal ---- */
 
 static void report_cost(const char *what)
 {
@@ -512,8 +500,7 @@ static void costs_of_an_ordinary_spec(void **state)
 	assert_true(arena.used < 200 * 1024);
 }
 
-/* ---- damaged messages
- * ---------------------------------------------------------------------------- */
+/* ---- damaged messages ---- */
 
 /* Every prefix: a valid shorter message or a clean error. */
 static void cut_messages_do_no_harm(void **state)
@@ -620,8 +607,7 @@ static void damaged_messages_are_refused_or_consistent(void **state)
 	assert_true(good > 100 && refused > 100);
 }
 
-/* ---- encoding
- * ------------------------------------------------------------------------------------ */
+/* ---- encoding ---- */
 
 static void encoding_respects_the_maximum(void **state)
 {
@@ -675,36 +661,31 @@ static void new_messages_are_empty_and_bounded(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		TEST(empty_bytes_are_an_empty_message),
-		TEST(strings_numbers_and_maps_arrive),
-		TEST(repeated_numbers_come_packed_and_not),
-		TEST(a_sub_message_sent_in_parts_is_merged),
-		TEST(unknown_fields_are_skipped_and_not_sent_on),
-		TEST(the_error_names_the_path),
-		TEST(strings_with_a_nul_are_refused),
-		TEST(map_keys_are_checked_too),
-		TEST(wire_types_must_fit),
-		TEST(groups_are_refused),
-		TEST(tags_must_be_sound),
-		TEST(numbers_must_fit_64_bits),
-		TEST(lengths_must_stay_inside),
-		TEST(nesting_has_a_limit),
-		TEST(hostile_floods_are_refused),
-		TEST(merging_is_bounded),
-		TEST(what_the_arena_holds_already_counts),
-		TEST(costs_of_a_full_WriteStdin),
-		TEST(costs_of_a_huge_environment),
-		TEST(costs_of_an_ordinary_spec),
-		TEST(cut_messages_do_no_harm),
-		TEST(damaged_messages_are_refused_or_consistent),
-		TEST(encoding_respects_the_maximum),
-		TEST(text_leaves_as_utf8),
-		TEST(new_messages_are_empty_and_bounded),
-	};
-
-	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests_name("message", tests, NULL, NULL);
-}
+static const struct CMUnitTest tests[] = {
+	TEST(empty_bytes_are_an_empty_message),
+	TEST(strings_numbers_and_maps_arrive),
+	TEST(repeated_numbers_come_packed_and_not),
+	TEST(a_sub_message_sent_in_parts_is_merged),
+	TEST(unknown_fields_are_skipped_and_not_sent_on),
+	TEST(the_error_names_the_path),
+	TEST(strings_with_a_nul_are_refused),
+	TEST(map_keys_are_checked_too),
+	TEST(wire_types_must_fit),
+	TEST(groups_are_refused),
+	TEST(tags_must_be_sound),
+	TEST(numbers_must_fit_64_bits),
+	TEST(lengths_must_stay_inside),
+	TEST(nesting_has_a_limit),
+	TEST(hostile_floods_are_refused),
+	TEST(merging_is_bounded),
+	TEST(what_the_arena_holds_already_counts),
+	TEST(costs_of_a_full_WriteStdin),
+	TEST(costs_of_a_huge_environment),
+	TEST(costs_of_an_ordinary_spec),
+	TEST(cut_messages_do_no_harm),
+	TEST(damaged_messages_are_refused_or_consistent),
+	TEST(encoding_respects_the_maximum),
+	TEST(text_leaves_as_utf8),
+	TEST(new_messages_are_empty_and_bounded),
+};
+TEST_MAIN(tests)

@@ -18,6 +18,12 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define HEAP_IS_OURS 0 /* the sanitizer's run-time keeps its own state there */
+#else
+#define HEAP_IS_OURS 1
+#endif
+
 extern char end[]; /* where the program's own data ends (end(3)) */
 
 static void forget_range(uintptr_t from, uintptr_t to)
@@ -33,7 +39,6 @@ static void forget_range(uintptr_t from, uintptr_t to)
  */
 static void forget_heap(void)
 {
-#if !defined(__SANITIZE_ADDRESS__) /* whose run-time keeps its own state there */
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), around = 4 * 4096;
 	uintptr_t from = ((uintptr_t)end + page - 1) & ~(page - 1);
 	uintptr_t to = (uintptr_t)sbrk(0) & ~(page - 1);
@@ -41,13 +46,14 @@ static void forget_heap(void)
 	uintptr_t keep_from = (block - around) & ~(page - 1);
 	uintptr_t keep_to = (block + around + page - 1) & ~(page - 1);
 
+	if (!HEAP_IS_OURS)
+		return;
 	if (block < from || block >= to) {
 		forget_range(from, to);
 		return;
 	}
 	forget_range(from, keep_from);
 	forget_range(keep_to, to);
-#endif
 }
 
 /* Up to WORKER_FILE_MAX bytes; when there are more, whole lines only. Length or negative errno. */

@@ -103,4 +103,44 @@
  */
 #define AGENT_RESERVE_BYTES (32ull << 20)
 
+/* ---- containers and processes ------------------------------------------------------------------- */
+
+/* A container id, NUL included. Longer: INVALID_ARGUMENT. runc takes 1024, containerd makes 64. */
+#define CONTAINER_ID_MAX 128
+#define EXEC_ID_MAX      256
+/* Containers of one sandbox and processes of one container. More: RESOURCE_EXHAUSTED. */
+#define CONTAINERS_MAX 4096
+#define PROCESSES_MAX  1024
+/* Memory of one launch plan: the spec is bounded by its call's arena, the plan is no larger. */
+#define LAUNCH_ARENA_MAX CALL_ARENA_MAX
+
+/* Bytes one ReadStdout/ReadStderr answers: len is a maximum, not an allocation (sharp edges c35, c56). */
+#define READ_MAX 65536
+
+/*
+ * How long a helper may take (a mount on a dead share never ends). Past it: killed, the step fails
+ * with ETIMEDOUT and is undone.
+ */
+#define HELPER_TIMEOUT_MS 60000
+/* How long a killed container may still have processes before its removal is given up and reported. */
+#define KILL_TIMEOUT_MS 10000
+
+/* After a process has ended: how long a grandchild that holds its pipe keeps end of file away. */
+#define STREAM_GRACE_MS 500
+/* After WaitProcess: how long unread output stays readable, and of how many processes. */
+#define STREAM_LINGER_MS 10000
+#define LINGERING_MAX    64
+
+/* After DestroySandbox: how long calls in flight may take to finish before the agent ends. */
+#define SHUTDOWN_GRACE_MS 5000
+
+/* ---- OOM ------------------------------------------------------------------------------------------ */
+
+/* Events nobody has asked for yet. More are counted and logged as dropped. */
+#define OOM_QUEUE_MAX 1024
+/* Full records kept for cradle.Memory/ListOOMRecords; older ones are counted as lost. */
+#define OOM_RECORDS_MAX 32
+/* The longest a WaitProcess answer waits for its OOM event to be written. */
+#define OOM_HOLD_MS 200
+
 #endif

@@ -1,5 +1,5 @@
 /*
- * namespace: pinned namespaces (namespaces(7)): open descriptors of /proc/PID/ns/*, close-on-exec.
+ * namespace: pinned namespaces (namespaces(7)): open descriptors of the files in /proc/PID/ns, close-on-exec.
  */
 #ifndef KERNEL_NAMESPACE_H
 #define KERNEL_NAMESPACE_H

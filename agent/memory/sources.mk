@@ -1,0 +1,1 @@
+AGENT_SRC += $(addprefix agent/memory/, memory_stats.c oom_cause.c oom_monitor.c)

@@ -1,0 +1,90 @@
+/*
+ * oom_monitor: counters of all containers -> records -> queue -> GetOOMEvent's waiter.
+ *
+ * One event per kill counted by memory.events (per group kill with memory.oom.group: one event that
+ * says how many died). Counters are read when inotify says so, when a process of the container is
+ * reaped after SIGKILL, and once more before its group goes. Nothing here sleeps: control files of
+ * kernfs, read inline (the reap path must have them before anybody is told of the exit).
+ *
+ * OOM order (house rule): a WaitProcess answer is held while an event of its container is not yet
+ * written to a connection, at most OOM_HOLD_MS, and never when nobody has asked for events.
+ */
+#ifndef MEMORY_OOM_MONITOR_H
+#define MEMORY_OOM_MONITOR_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/event_loop.h"
+#include "base/list.h"
+#include "base/waiter.h"
+#include "kernel/cgroup.h"
+#include "kernel/cgroup_events.h"
+#include "memory/oom_cause.h"
+
+struct oom_monitor;
+
+/* What is known about a kill. Strings end in NUL; 0 = unknown or none. Sizes in bytes. */
+struct oom_record {
+	char container_id[128];
+	uint64_t sequence; /* counts up from 1 in this agent's life */
+	uint64_t time_unix_ns;
+	enum oom_cause cause;
+	uint64_t kills, kills_total; /* by this event; of the container so far */
+	uint64_t limit, usage, peak, anon, file;
+	uint32_t pid;
+	char comm[16];
+};
+
+/* A container as the monitor sees it; embedded in its owner. */
+struct oom_target {
+	struct list_node node;
+	struct oom_monitor *monitor; /* NULL while not added */
+	const char *container_id;    /* the owner's */
+	char dir[PATH_MAX];          /* its cgroup directory */
+	struct oom_counters last;
+	uint64_t kills_total;
+	unsigned undelivered;         /* events of this container not yet written to anybody */
+	struct waiter_list delivered; /* woken (value 0) when undelivered falls to 0 */
+	struct cgroup_watch watch;
+};
+
+/* One queued event; owned by the monitor, lent to a caller between take and delivered/give_back. */
+struct oom_event {
+	struct list_node node;
+	struct oom_target *target; /* NULL once the container is gone */
+	char container_id[128];
+	uint64_t sequence;
+};
+
+/* Borrows both for its life. Limits of groups from root->base down count as the pod's. NULL: errno set. */
+struct oom_monitor *oom_monitor_new(struct cgroup_events *events, const struct cgroup_root *root);
+void oom_monitor_free(struct oom_monitor *monitor);
+
+/* Starts counting from the group's present values. A guest without memory controller: inert. */
+void oom_target_add(struct oom_monitor *monitor, struct oom_target *target, const char *container_id,
+	const char *cgroup_dir);
+/* Reads the counters now and queues what is new; number of kills found. */
+uint64_t oom_target_check(struct oom_target *target);
+/* Last read, then forgets it; its queued events stay. Idempotent; accepts a zeroed struct. */
+void oom_target_remove(struct oom_target *target);
+/* True while a WaitProcess answer of this container must wait (see above). */
+bool oom_target_hold(const struct oom_target *target);
+
+/* GetOOMEvent callers park here; one is woken (value 0) per event that becomes available. */
+struct waiter_list *oom_monitor_waiters(struct oom_monitor *monitor);
+/* The oldest event, lent; NULL when there is none. From the first call on, somebody has asked. */
+struct oom_event *oom_monitor_take(struct oom_monitor *monitor);
+/* Its bytes are out. Frees it. */
+void oom_monitor_delivered(struct oom_monitor *monitor, struct oom_event *event);
+/* Not written: back to its place at the head, for the next who asks. */
+void oom_monitor_give_back(struct oom_monitor *monitor, struct oom_event *event);
+/* Sandbox ends: waiters get value (a negative errno). */
+void oom_monitor_end(struct oom_monitor *monitor, int value);
+
+/* The latest records, oldest first; count and those forgotten because the ring is full. */
+size_t oom_monitor_records(const struct oom_monitor *monitor, const struct oom_record **ret,
+	size_t room, uint64_t *lost);
+
+#endif

@@ -1,0 +1,197 @@
+/* container: see container.h. State table, look-ups, execs, signals. */
+#include "sandbox/container.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "hard_limits.h"
+#include "sandbox/sandbox.h"
+
+static const bool allowed[CONTAINER_STATE_COUNT][CONTAINER_VERB_COUNT] = {
+	[CONTAINER_CREATING] = { [CONTAINER_REMOVE] = true },
+	[CONTAINER_CREATED] = { [CONTAINER_START] = true, [CONTAINER_EXEC] = true,
+		[CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true },
+	[CONTAINER_RUNNING] = { [CONTAINER_EXEC] = true, [CONTAINER_SIGNAL] = true,
+		[CONTAINER_REMOVE] = true },
+	[CONTAINER_STOPPED] = { [CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true },
+	[CONTAINER_REMOVING] = { [CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true },
+};
+
+bool container_allows(enum container_state state, enum container_verb verb)
+{
+	return state < CONTAINER_STATE_COUNT && verb < CONTAINER_VERB_COUNT && allowed[state][verb];
+}
+
+const char *container_state_name(enum container_state state)
+{
+	static const char *const names[] = { "creating", "created", "running", "stopped",
+		"removing" };
+
+	return state < CONTAINER_STATE_COUNT ? names[state] : "unknown";
+}
+
+int container_check(const struct container *container, enum container_verb verb, struct error *err)
+{
+	static const char *const verbs[] = { "start", "exec in", "signal", "remove" };
+
+	if (container_allows(container->state, verb))
+		return 0;
+	return error_set(err, STATUS_FAILED_PRECONDITION, 0, "cannot %s container %s: it is %s",
+		verbs[verb], container->id, container_state_name(container->state));
+}
+
+bool container_id_valid(const char *id)
+{
+	size_t n = strlen(id);
+
+	if (n < 2 || n >= CONTAINER_ID_MAX || !isalnum((unsigned char)id[0]))
+		return false;
+	for (size_t i = 1; i < n; i++)
+		if (!isalnum((unsigned char)id[i]) && !strchr(".-_", id[i]))
+			return false;
+	return true;
+}
+
+struct process *container_process(struct container *container, const char *exec_id,
+	bool with_collected)
+{
+	struct process *lingering = NULL;
+
+	if (str_empty(exec_id))
+		exec_id = container->id;
+	list_for_each(node, &container->processes) {
+		struct process *p = list_entry(node, struct process, node);
+
+		if (!str_eq(p->id, exec_id))
+			continue;
+		if (!p->collected)
+			return p;
+		lingering = p;
+	}
+	return with_collected ? lingering : NULL;
+}
+
+int container_start(struct container *container, process_event_fn on_event, void *owner,
+	struct error *err)
+{
+	struct process *init = container->init;
+	int r = container_check(container, CONTAINER_START, err);
+
+	if (r < 0)
+		return r;
+	if (!init || init->state != PROCESS_CREATED)
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+			"cannot start container %s: its init has ended", container->id);
+	init->on_event = on_event;
+	init->owner = owner;
+	r = process_start(init, err);
+	if (r == 0)
+		container->state = CONTAINER_RUNNING;
+	return r;
+}
+
+static int check_exec(struct container *container, const char *exec_id, struct error *err)
+{
+	unsigned count = 0;
+	int r = container_check(container, CONTAINER_EXEC, err);
+
+	if (r < 0)
+		return r;
+	if (!container->init)
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+			"cannot exec in container %s: its init has ended", container->id);
+	if (str_empty(exec_id) || strlen(exec_id) >= EXEC_ID_MAX)
+		return error_invalid(err, "exec_id must have 1 to %d bytes", EXEC_ID_MAX - 1);
+	if (container_process(container, exec_id, false))
+		return error_set(err, STATUS_ALREADY_EXISTS, 0, "process %s exists in container %s",
+			exec_id, container->id);
+	list_for_each(node, &container->processes)
+		count++;
+	if (count >= PROCESSES_MAX)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, 0,
+			"container %s has %u processes already", container->id, count);
+	return 0;
+}
+
+int container_exec(struct container *container, const char *exec_id, const Grpc__Process *spec,
+	process_event_fn on_event, void *owner, struct process **ret, struct error *err)
+{
+	struct launch_config config = { .container_id = container->id,
+		.rootfs = container->rootfs,
+		.cgroup_path = container->cgroup.path,
+		.no_pivot = container->sandbox->no_pivot,
+		.ipc_fd = -1,
+		.uts_fd = -1,
+		.pid_fd = -1 };
+	struct launch_request request = { .cgroup_fd = container->cgroup.fd,
+		.join = &container->namespaces,
+		.seccomp_fd = container->seccomp_fd };
+	struct arena scratch;
+	struct process *process;
+	int r = check_exec(container, exec_id, err);
+
+	if (r < 0)
+		return r;
+	if (!spec)
+		return error_invalid(err, "process is missing");
+	arena_init(&scratch, LAUNCH_ARENA_MAX);
+	r = launch_plan_exec(spec, container->request->oci, &config, &scratch, &request.plan, err);
+	if (r < 0) {
+		arena_release(&scratch);
+		return r;
+	}
+	process = process_new(container, exec_id);
+	if (process)
+		r = process_launch(process, &request, launch_plan_terminal(request.plan),
+			container->sandbox->options.pipe_size, on_event, owner, err);
+	else
+		r = error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "exec %s", exec_id);
+	arena_release(&scratch);
+	if (r < 0) {
+		process_free(process);
+		return r;
+	}
+	*ret = process;
+	return 0;
+}
+
+void container_kill_all(struct container *container)
+{
+	if (container->cgroup.fd >= 0)
+		cgroup_kill(&container->cgroup);
+	list_for_each(node, &container->processes)
+		process_signal(list_entry(node, struct process, node), SIGKILL);
+}
+
+void container_init_exited(struct container *container)
+{
+	if (container->state == CONTAINER_RUNNING || container->state == CONTAINER_CREATED)
+		container->state = CONTAINER_STOPPED;
+	log_record(LOG_INFO, "sandbox", "container stopped", "container-id", container->id, NULL);
+}
+
+void container_free(struct container *container)
+{
+	helper_cancel(&container->helper);
+	event_timer_stop(&container->teardown_timer);
+	event_task_cancel(&container->task);
+	oom_target_remove(&container->oom);
+	while (!list_empty(&container->processes))
+		process_free(list_entry(container->processes.next, struct process, node));
+	namespace_set_release(&container->namespaces);
+	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
+	cgroup_release(&container->cgroup);
+	close_fd(&container->seccomp_fd);
+	list_remove(&container->node);
+	container->sandbox->container_count--;
+	free(container->id);
+	arena_release(&container->arena);
+	free(container);
+}

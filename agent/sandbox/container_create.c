@@ -1,0 +1,425 @@
+/*
+ * container_create: the asynchronous steps of one creation. What can be checked without doing
+ * anything is checked first; then each step is ended by an event that starts the next:
+ * storages (helpers) -> bundle (helper) -> seccomp (helper) -> cgroup -> launch. A failure at any
+ * point hands the container to container_undo(); the caller hears of it when all is undone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/strings.h"
+#include "kernel/cgroup_limits.h"
+#include "kernel/mount.h"
+#include "kernel/seccomp.h"
+#include "hard_limits.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+
+static void run_steps(struct container *container);
+
+static void fail(struct container *container, const struct error *err)
+{
+	container->failure = *err;
+	container_undo(container);
+}
+
+/* ---- checks before anything is done -------------------------------------------------------------- */
+
+/* What this agent does not do yet is refused by name, never dropped in silence. */
+static int check_unsupported(const Grpc__CreateContainerRequest *request, struct error *err)
+{
+	if (request->n_devices)
+		return error_set(err, STATUS_UNIMPLEMENTED, 0,
+			"devices[0] (type '%s'): this agent has no device handlers yet",
+			request->devices[0]->type);
+	if (request->n_shared_mounts)
+		return error_set(err, STATUS_UNIMPLEMENTED, 0, "shared_mounts are not supported yet");
+	if (request->stdin_port || request->stdout_port || request->stderr_port)
+		return error_set(err, STATUS_UNIMPLEMENTED, 0,
+			"stdin_port, stdout_port, stderr_port are not supported yet");
+	return 0;
+}
+
+static int check_request(struct sandbox *sandbox, const Grpc__CreateContainerRequest *request,
+	struct error *err)
+{
+	if (!container_id_valid(request->container_id))
+		return error_invalid(err,
+			"container_id '%.64s': want a letter or digit, then letters, digits, '.', '-', '_', 2 to %d in all",
+			request->container_id, CONTAINER_ID_MAX - 1);
+	if (sandbox_container(sandbox, request->container_id))
+		return error_set(err, STATUS_ALREADY_EXISTS, 0, "container %s exists",
+			request->container_id);
+	if (sandbox->ending)
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0, "the sandbox is being destroyed");
+	if (sandbox->container_count >= CONTAINERS_MAX)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, 0, "there are %u containers already",
+			sandbox->container_count);
+	if (!request->oci || !request->oci->root || str_empty(request->oci->root->path))
+		return error_invalid(err, "container %s: OCI.Root.Path is missing",
+			request->container_id);
+	if (!path_is_absolute(request->oci->root->path))
+		return error_invalid(err, "container %s: OCI.Root.Path '%s' is not absolute",
+			request->container_id, request->oci->root->path);
+	return check_unsupported(request, err);
+}
+
+/* Which shared namespaces a container joins (agent-api-containers.md section 5). */
+static int choose_namespaces(struct container *container, struct launch_config *config,
+	struct error *err)
+{
+	const struct sandbox *sandbox = container->sandbox;
+
+	config->ipc_fd = sandbox->ipc_fd;
+	config->uts_fd = sandbox->uts_fd;
+	config->pid_fd = -1;
+	if (!container->request->sandbox_pidns)
+		return 0;
+	config->pid_fd = sandbox->pid_fd;
+	if (sandbox->pid_fd < 0 && sandbox->container_count > 1)
+		return error_errno(err, ESRCH,
+			"container %s: sandbox_pidns, but the sandbox has no PID namespace",
+			container->id);
+	return 0;
+}
+
+static int make_plan(struct container *container, const char *cgroup_path, struct arena *arena,
+	const struct launch_plan **plan, struct error *err)
+{
+	struct launch_config config = { .container_id = container->id,
+		.rootfs = container->rootfs,
+		.cgroup_path = cgroup_path,
+		.no_pivot = container->sandbox->no_pivot };
+	int r = choose_namespaces(container, &config, err);
+
+	return r < 0 ? r : launch_plan_container(container->request->oci, &config, arena, plan, err);
+}
+
+static int plan_group(struct container *container, char *path, size_t size,
+	struct cgroup_writes *writes, struct arena *arena, struct error *err)
+{
+	const Grpc__Linux *linux_part = container->request->oci->linux;
+	int r = cgroup_path_for(&container->sandbox->cgroup_root,
+		linux_part ? linux_part->cgroupspath : NULL, container->id, path, size, err);
+
+	if (r < 0)
+		return r;
+	return cgroup_limits_plan(linux_part ? linux_part->resources : NULL, arena, writes, err);
+}
+
+/* All that is pure, in a throw-away arena: a bad spec fails before anything exists. */
+static int check_plans(struct container *container, struct error *err)
+{
+	const struct launch_plan *plan;
+	struct cgroup_writes writes;
+	struct arena scratch;
+	char path[PATH_MAX];
+	int r;
+
+	arena_init(&scratch, LAUNCH_ARENA_MAX);
+	r = plan_group(container, path, sizeof(path), &writes, &scratch, err);
+	if (r == 0)
+		r = make_plan(container, path, &scratch, &plan, err);
+	arena_release(&scratch);
+	return r;
+}
+
+/* ---- storages ------------------------------------------------------------------------------------ */
+
+static void on_storage(struct storage_user *user, int result, const struct error *err)
+{
+	struct container_storage *storage = container_of(user, struct container_storage, user);
+	struct container *container = storage->container;
+	struct error own;
+
+	if (result < 0) {
+		own = *err;
+		error_prefix(&own, "container %s: storages[%zu]", container->id,
+			(size_t)(storage - container->storages));
+		storage->acquired = false;
+		fail(container, &own);
+		return;
+	}
+	run_steps(container);
+}
+
+static int acquire_next_storage(struct container *container, struct error *err)
+{
+	size_t i = container->storage_next++;
+	struct container_storage *storage = &container->storages[i];
+	struct storage_request request;
+	int r;
+
+	storage_request_from(&request, container->request->storages[i], container->id);
+	storage->container = container;
+	storage->user.done = on_storage;
+	r = storage_acquire(&container->sandbox->storages, &request, &storage->user, err);
+	if (r < 0)
+		return error_prefix(err, "container %s: storages[%zu]", container->id, i);
+	storage->acquired = true;
+	return 0;
+}
+
+/* ---- bundle -------------------------------------------------------------------------------------- */
+
+/* In a helper: Root.Path may lie on a disk or a share. */
+static int make_bundle(void *arg, struct error *err)
+{
+	const struct container *container = arg;
+	const char *root = container->request->oci->root->path;
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS };
+	_cleanup_fd_ int fd = -1;
+	char source[64];
+	int r;
+
+	fd = (int)syscall(SYS_openat2, AT_FDCWD, root, &how, sizeof(how));
+	if (fd < 0)
+		return error_errno(err, errno, "open root file system %s", root);
+	r = path_mkdirs(container->bundle, 0755);
+	if (r < 0)
+		return error_errno(err, -r, "make bundle %s", container->bundle);
+	if (str_eq(root, container->rootfs))
+		return 0; /* a storage mounted it in place */
+	if (mkdir(container->rootfs, 0755) < 0)
+		return error_errno(err, errno, "make %s", container->rootfs);
+	str_format(source, sizeof(source), "/proc/self/fd/%d", fd);
+	r = mount_bind(source, container->rootfs, false, 0, err);
+	return r < 0 ? error_prefix(err, "bind root file system %s", root) : 0;
+}
+
+static void on_helper(struct helper *helper, int result, const struct error *err)
+{
+	struct container *container = container_of(helper, struct container, helper);
+	struct error own;
+
+	if (result < 0) {
+		own = *err;
+		error_prefix(&own, "container %s", container->id);
+		fail(container, &own);
+		return;
+	}
+	container->step++;
+	run_steps(container);
+}
+
+static int start_bundle(struct container *container, struct error *err)
+{
+	container->bundle_made = true;
+	return helper_run(container->sandbox->loop, &container->helper, make_bundle, container,
+		HELPER_TIMEOUT_MS, on_helper, "make bundle", err);
+}
+
+/* ---- seccomp ------------------------------------------------------------------------------------- */
+
+static int compile_filter(void *arg, struct error *err)
+{
+	const struct container *container = arg;
+
+	return seccomp_compile(container->request->oci->linux->seccomp, container->seccomp_fd, err);
+}
+
+static int start_seccomp(struct container *container, struct error *err)
+{
+	const Grpc__Linux *linux_part = container->request->oci->linux;
+
+	if (!linux_part || !linux_part->seccomp)
+		return 1;
+	container->seccomp_fd = memfd_create("seccomp", MFD_CLOEXEC);
+	if (container->seccomp_fd < 0)
+		return error_errno(err, errno, "memfd for the seccomp filter");
+	return helper_run(container->sandbox->loop, &container->helper, compile_filter, container,
+		HELPER_TIMEOUT_MS, on_helper, "compile seccomp filter", err);
+}
+
+/* ---- cgroup and launch --------------------------------------------------------------------------- */
+
+static int make_group(struct container *container, struct error *err)
+{
+	struct cgroup_writes writes;
+	char path[PATH_MAX];
+	int r = plan_group(container, path, sizeof(path), &writes, &container->arena, err);
+
+	if (r == 0)
+		r = cgroup_create(&container->cgroup, &container->sandbox->cgroup_root, path, err);
+	if (r == 0)
+		r = cgroup_limits_apply(container->cgroup.fd, &writes, err);
+	if (r == 0)
+		oom_target_add(container->sandbox->oom, &container->oom, container->id, path);
+	return r;
+}
+
+static void share_pid_namespace(struct container *container)
+{
+	struct sandbox *sandbox = container->sandbox;
+
+	if (sandbox->pid_fd < 0 && container->namespaces.fd[NAMESPACE_PID] >= 0)
+		sandbox->pid_fd = fcntl(container->namespaces.fd[NAMESPACE_PID], F_DUPFD_CLOEXEC, 3);
+}
+
+static void finish(struct container *container)
+{
+	container->step = STEP_DONE;
+	container->state = CONTAINER_CREATED;
+	share_pid_namespace(container);
+	log_record(LOG_INFO, "sandbox", "container created", "container-id", container->id, NULL);
+	if (container->created)
+		container->created(container->created_owner, container, NULL);
+}
+
+static void on_init_event(struct process *process, enum launch_event event, const struct error *err)
+{
+	struct container *container = process->container;
+	struct error own = ERROR_INIT;
+
+	if (event == LAUNCH_CREATED) {
+		if (namespace_set_pin(&container->namespaces, process->launch.child.pid, &own) < 0) {
+			error_prefix(&own, "container %s", container->id);
+			fail(container, &own);
+			return;
+		}
+		finish(container);
+	} else if (event == LAUNCH_FAILED && container->state == CONTAINER_CREATING) {
+		own = *err;
+		error_prefix(&own, "container %s", container->id);
+		fail(container, &own);
+	}
+}
+
+static int launch_init(struct container *container, struct error *err)
+{
+	struct launch_request request = { .cgroup_fd = container->cgroup.fd,
+		.seccomp_fd = container->seccomp_fd };
+	int r = make_plan(container, container->cgroup.path, &container->arena, &request.plan, err);
+
+	if (r < 0)
+		return r;
+	container->init = process_new(container, container->id);
+	if (!container->init)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make init of container %s",
+			container->id);
+	return process_launch(container->init, &request, launch_plan_terminal(request.plan),
+		container->sandbox->options.pipe_size, on_init_event, container, err);
+}
+
+/* ---- the steps ----------------------------------------------------------------------------------- */
+
+/* 0: the step waits for an event; 1: done, go on; negative: failed. */
+static int run_step(struct container *container, struct error *err)
+{
+	int r;
+
+	switch (container->step) {
+	case STEP_STORAGES:
+		return container->storage_next < container->storage_count
+			? acquire_next_storage(container, err)
+			: 1;
+	case STEP_BUNDLE:
+		return start_bundle(container, err);
+	case STEP_SECCOMP:
+		return start_seccomp(container, err);
+	case STEP_CGROUP:
+		r = make_group(container, err);
+		return r < 0 ? r : 1;
+	default:
+		return launch_init(container, err);
+	}
+}
+
+static void run_steps(struct container *container)
+{
+	struct error err = ERROR_INIT;
+	int r;
+
+	while ((r = run_step(container, &err)) == 1)
+		container->step++;
+	if (r < 0)
+		fail(container, &err);
+}
+
+static void on_first_step(struct event_task *task)
+{
+	run_steps(container_of(task, struct container, task));
+}
+
+static struct container *new_container(struct sandbox *sandbox,
+	const Grpc__CreateContainerRequest *request)
+{
+	struct container *container = calloc(1, sizeof(*container));
+
+	if (!container)
+		return NULL;
+	container->id = strdup(request->container_id);
+	if (!container->id) {
+		free(container);
+		return NULL;
+	}
+	container->sandbox = sandbox;
+	container->request = request;
+	container->seccomp_fd = -1;
+	cgroup_init(&container->cgroup);
+	namespace_set_init(&container->namespaces);
+	list_init(&container->processes);
+	waiter_list_init(&container->removed);
+	str_format(container->bundle, sizeof(container->bundle), "%s/%s",
+		sandbox->options.run_directory, container->id);
+	str_format(container->rootfs, sizeof(container->rootfs), "%s/rootfs", container->bundle);
+	list_append(&sandbox->containers, &container->node);
+	sandbox->container_count++;
+	return container;
+}
+
+int container_create(struct sandbox *sandbox, struct arena *arena,
+	const Grpc__CreateContainerRequest *request, container_created_fn created, void *owner,
+	struct container **ret, struct error *err)
+{
+	struct container *container;
+	int r = check_request(sandbox, request, err);
+
+	if (r < 0)
+		return r;
+	container = new_container(sandbox, request);
+	if (!container)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make container %s",
+			request->container_id);
+	container->storage_count = request->n_storages;
+	container->storages = arena_calloc(arena, request->n_storages + 1, sizeof(*container->storages));
+	r = container->storages ? check_plans(container, err)
+				: error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM,
+					  "make container %s", request->container_id);
+	if (r < 0) {
+		container_free(container);
+		return error_prefix(err, "container %s", request->container_id);
+	}
+	arena_move(&container->arena, arena);
+	container->created = created;
+	container->created_owner = owner;
+	event_task_defer(sandbox->loop, &container->task, on_first_step);
+	*ret = container;
+	return 0;
+}
+
+void container_create_abandon(struct container *container)
+{
+	struct error err = ERROR_INIT;
+
+	container->created = NULL;
+	container->created_owner = NULL;
+	if (container->state != CONTAINER_CREATING)
+		return;
+	error_set(&err, STATUS_CANCELLED, ECANCELED, "container %s: the caller is gone",
+		container->id);
+	fail(container, &err);
+}

@@ -1,0 +1,249 @@
+/*
+ * container_remove: the teardown, for RemoveContainer, for DestroySandbox and for undoing a creation
+ * that failed. Backwards through what was made, each wait an event:
+ *
+ *   kill      everything in the group and every process of ours; wait until all are reaped and the
+ *             group says "populated 0"
+ *   group     last look at the OOM counters, then rmdir with its child groups
+ *   unmount   helper: the bind mount in the bundle (found in mountinfo, not in our memory: a killed
+ *             helper may have mounted it)
+ *   storages  give back, last first
+ *   bundle    helper: remove the directory
+ */
+#include <errno.h>
+#include <sys/mount.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/strings.h"
+#include "hard_limits.h"
+#include "kernel/mount.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+
+static void give_up(struct container *container, const struct error *err);
+
+/* ---- the end -------------------------------------------------------------------------------------- */
+
+static void finish(struct container *container)
+{
+	struct sandbox *sandbox = container->sandbox;
+	struct waiter_list removed;
+	container_created_fn created = container->created;
+
+	log_record(LOG_INFO, "sandbox", "container removed", "container-id", container->id, NULL);
+	/* A creation that failed is told last, when nothing of it is left. */
+	if (container->step != STEP_DONE && created) {
+		container->created = NULL;
+		created(container->created_owner, container, &container->failure);
+	}
+	waiter_list_init(&removed);
+	while (!list_empty(&container->removed.head)) {
+		struct waiter *w = list_entry(container->removed.head.next, struct waiter, node);
+
+		list_remove(&w->node);
+		list_append(&removed.head, &w->node);
+	}
+	container_free(container);
+	waiter_wake_all(&removed, 0);
+	sandbox_container_gone(sandbox);
+}
+
+static int remove_bundle(void *arg, struct error *err)
+{
+	const struct container *container = arg;
+	int r = path_remove_tree(container->bundle);
+
+	return r < 0 ? error_errno(err, -r, "remove bundle %s", container->bundle) : 0;
+}
+
+static void on_bundle_removed(struct helper *helper, int result, const struct error *err)
+{
+	struct container *container = container_of(helper, struct container, helper);
+	char text[ERROR_RENDER_MAX];
+
+	if (result < 0)
+		log_record(LOG_ERROR, "sandbox", "bundle stays behind", "container-id", container->id,
+			"error", error_render(err, text, sizeof(text)), NULL);
+	finish(container);
+}
+
+static void start_remove_bundle(struct container *container)
+{
+	struct error err = ERROR_INIT;
+
+	if (helper_run(container->sandbox->loop, &container->helper, remove_bundle, container,
+		    HELPER_TIMEOUT_MS, on_bundle_removed, "remove bundle", &err) < 0)
+		on_bundle_removed(&container->helper, -EAGAIN, &err);
+}
+
+/* ---- storages ------------------------------------------------------------------------------------- */
+
+static void release_next_storage(struct container *container);
+
+static void on_storage_released(struct storage_user *user)
+{
+	release_next_storage(container_of(user, struct container_storage, user)->container);
+}
+
+static void release_next_storage(struct container *container)
+{
+	while (container->storage_next > 0) {
+		struct container_storage *storage =
+			&container->storages[--container->storage_next];
+
+		if (!storage->acquired)
+			continue;
+		storage->acquired = false;
+		storage_release(&container->sandbox->storages, &storage->user, false,
+			on_storage_released);
+		return;
+	}
+	start_remove_bundle(container);
+}
+
+/* ---- bundle mount --------------------------------------------------------------------------------- */
+
+static int unmount_bundle(void *arg, struct error *err)
+{
+	const struct container *container = arg;
+
+	/* a storage may have mounted it in place: then the unmount is that storage's */
+	if (str_eq(container->request->oci->root->path, container->rootfs))
+		return 0;
+	return mount_unmount_all_at(container->rootfs, MNT_DETACH, err);
+}
+
+static void on_unmounted(struct helper *helper, int result, const struct error *err)
+{
+	struct container *container = container_of(helper, struct container, helper);
+	char text[ERROR_RENDER_MAX];
+
+	if (result < 0)
+		log_record(LOG_ERROR, "sandbox", "bundle stays mounted", "container-id",
+			container->id, "error", error_render(err, text, sizeof(text)), NULL);
+	release_next_storage(container);
+}
+
+static void start_unmount(struct container *container)
+{
+	struct error err = ERROR_INIT;
+
+	if (!container->bundle_made) {
+		release_next_storage(container);
+		return;
+	}
+	if (helper_run(container->sandbox->loop, &container->helper, unmount_bundle, container,
+		    HELPER_TIMEOUT_MS, on_unmounted, "unmount bundle", &err) < 0)
+		on_unmounted(&container->helper, -EAGAIN, &err);
+}
+
+/* ---- processes and group -------------------------------------------------------------------------- */
+
+static bool any_process_lives(const struct container *container)
+{
+	list_for_each(node, &container->processes) {
+		const struct process *p = list_entry(node, struct process, node);
+
+		if (p->state != PROCESS_EXITED && p->state != PROCESS_FAILED)
+			return true;
+	}
+	return cgroup_populated(&container->cgroup) == 1;
+}
+
+static void remove_group(struct container *container)
+{
+	struct error err = ERROR_INIT;
+	int r;
+
+	oom_target_remove(&container->oom);
+	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
+	r = cgroup_remove(&container->cgroup);
+	if (r < 0) {
+		error_errno(&err, -r, "container %s: remove cgroup %s", container->id,
+			container->cgroup.path);
+		give_up(container, &err);
+		return;
+	}
+	event_timer_stop(&container->teardown_timer);
+	start_unmount(container);
+}
+
+static void on_settled(struct event_task *task)
+{
+	struct container *container = container_of(task, struct container, task);
+
+	if (event_timer_running(&container->teardown_timer) && !any_process_lives(container))
+		remove_group(container);
+}
+
+void container_teardown_poke(struct container *container)
+{
+	if (container->state == CONTAINER_REMOVING)
+		event_task_defer(container->sandbox->loop, &container->task, on_settled);
+}
+
+static void on_populated(struct cgroup_watch *watch)
+{
+	container_teardown_poke(container_of(watch, struct container, populated));
+}
+
+static void on_kill_timeout(struct event_timer *timer)
+{
+	struct container *container = container_of(timer, struct container, teardown_timer);
+	struct error err = ERROR_INIT;
+
+	if (!any_process_lives(container)) {
+		remove_group(container);
+		return;
+	}
+	error_errno(&err, ETIMEDOUT, "container %s: processes are alive %d s after SIGKILL",
+		container->id, KILL_TIMEOUT_MS / 1000);
+	give_up(container, &err);
+}
+
+/* The container stays, stopped, and may be removed again; who waits is told. */
+static void give_up(struct container *container, const struct error *err)
+{
+	char text[ERROR_RENDER_MAX];
+
+	log_record(LOG_ERROR, "sandbox", "container could not be removed", "container-id",
+		container->id, "error", error_render(err, text, sizeof(text)), NULL);
+	event_timer_stop(&container->teardown_timer);
+	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
+	if (container->step != STEP_DONE) {
+		start_unmount(container);
+		return;
+	}
+	container->state = CONTAINER_STOPPED;
+	waiter_wake_all(&container->removed, -err->errnum);
+	if (container->sandbox->ending)
+		waiter_wake_all(&container->sandbox->ended, -err->errnum);
+}
+
+void container_undo(struct container *container)
+{
+	struct sandbox *sandbox = container->sandbox;
+
+	container->state = CONTAINER_REMOVING;
+	event_task_cancel(&container->task);
+	helper_cancel(&container->helper);
+	container_kill_all(container);
+	if (container->cgroup.fd >= 0)
+		cgroup_events_watch(sandbox->cgroup_events, &container->populated,
+			container->cgroup.path, "cgroup.events", on_populated);
+	event_timer_start(sandbox->loop, &container->teardown_timer, KILL_TIMEOUT_MS,
+		on_kill_timeout, "container kill");
+	container_teardown_poke(container);
+}
+
+void container_remove(struct container *container)
+{
+	if (container->state == CONTAINER_REMOVING)
+		return;
+	if (container->state == CONTAINER_CREATING)
+		error_set(&container->failure, STATUS_ABORTED, 0,
+			"container %s was removed while it was being created", container->id);
+	container_undo(container);
+}

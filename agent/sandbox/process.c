@@ -1,0 +1,298 @@
+/* process: see process.h. Called by container*.c and service/. */
+#include "sandbox/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "hard_limits.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+
+struct process *process_new(struct container *container, const char *id)
+{
+	struct process *process = calloc(1, sizeof(*process));
+
+	if (!process)
+		return NULL;
+	process->id = strdup(id);
+	if (!process->id) {
+		free(process);
+		return NULL;
+	}
+	process->container = container;
+	process->state = PROCESS_FAILED;
+	process->launch.terminal_fd = -1;
+	process_stream_init(&process->in);
+	process_stream_init(&process->out);
+	process_stream_init(&process->err);
+	waiter_list_init(&process->exited);
+	list_append(&container->processes, &process->node);
+	return process;
+}
+
+static void close_streams(struct process *process, int value)
+{
+	process_stream_close(&process->in, value);
+	process_stream_close(&process->out, value);
+	process_stream_close(&process->err, value);
+}
+
+void process_free(struct process *process)
+{
+	if (!process)
+		return;
+	event_timer_stop(&process->hold_timer);
+	event_timer_stop(&process->grace_timer);
+	event_timer_stop(&process->linger_timer);
+	waiter_unlink(&process->oom_hold);
+	launch_abort(&process->launch);
+	list_remove(&process->node);
+	if (process->container->init == process)
+		process->container->init = NULL;
+	if (!list_empty(&process->lingering)) {
+		list_remove(&process->lingering);
+		process->container->sandbox->lingering_count--;
+	}
+	close_streams(process, -ESRCH);
+	waiter_wake_all(&process->exited, -ESRCH);
+	free(process->id);
+	free(process);
+}
+
+/* ---- starting ----------------------------------------------------------------------------------- */
+
+/* A pipe whose agent end becomes the stream; the other end is for the child. */
+static int make_stream(struct event_loop *loop, struct process_stream *stream, bool readable_end,
+	uint32_t pipe_size, int *child_end)
+{
+	int fds[2], r;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	if (pipe_size && readable_end)
+		fcntl(fds[0], F_SETPIPE_SZ, (int)pipe_size);
+	*child_end = readable_end ? fds[1] : fds[0];
+	r = process_stream_open(loop, stream, readable_end ? fds[0] : fds[1], readable_end);
+	if (r < 0)
+		close_fd(child_end);
+	return r;
+}
+
+/* The pty's master came up from the child: stdin and stdout are both it (a copy each). */
+static int adopt_terminal(struct process *process)
+{
+	struct event_loop *loop = process->container->sandbox->loop;
+	int out = take_fd(&process->launch.terminal_fd);
+	int in, r;
+
+	if (out < 0)
+		return -ENOTTY;
+	in = fcntl(out, F_DUPFD_CLOEXEC, 3);
+	r = in < 0 ? -errno : process_stream_open(loop, &process->in, in, false);
+	if (r < 0) {
+		close(out);
+		return r;
+	}
+	return process_stream_open(loop, &process->out, out, true);
+}
+
+static void ended(struct process *process);
+
+/*
+ * A process that fails after CREATED has an exit code (the exec failed, or it was killed while it
+ * stood before exec) and counts as exited; one that fails earlier never was.
+ */
+static void launch_failed(struct process *process)
+{
+	if (process->state == PROCESS_CREATED) {
+		ended(process);
+		return;
+	}
+	process->state = PROCESS_FAILED;
+	close_streams(process, -ESRCH);
+	waiter_wake_all(&process->exited, -ESRCH);
+	container_teardown_poke(process->container);
+}
+
+static void on_launch_event(struct launch *launch, enum launch_event event, const struct error *err)
+{
+	struct process *process = container_of(launch, struct process, launch);
+	struct error own = ERROR_INIT;
+
+	if (event == LAUNCH_CREATED && process->terminal) {
+		int r = adopt_terminal(process);
+
+		if (r < 0) {
+			error_errno(&own, -r, "take over the terminal of process %s", process->id);
+			launch_abort(launch);
+			event = LAUNCH_FAILED;
+			err = &own;
+		}
+	}
+	if (event == LAUNCH_FAILED)
+		launch_failed(process);
+	else
+		process->state = event == LAUNCH_CREATED ? PROCESS_CREATED : PROCESS_RUNNING;
+	if (process->on_event)
+		process->on_event(process, event, err);
+}
+
+static void on_launch_exit(struct launch *launch);
+
+int process_launch(struct process *process, const struct launch_request *request, bool terminal,
+	uint32_t pipe_size, process_event_fn on_event, void *owner, struct error *err)
+{
+	struct event_loop *loop = process->container->sandbox->loop;
+	struct launch_request own = *request;
+	int r = 0;
+
+	own.stdio = (struct launch_stdio){ -1, -1, -1 };
+	process->terminal = terminal;
+	process->on_event = on_event;
+	process->owner = owner;
+	if (!terminal) {
+		r = make_stream(loop, &process->in, false, 0, &own.stdio.in);
+		if (r == 0)
+			r = make_stream(loop, &process->out, true, pipe_size, &own.stdio.out);
+		if (r == 0)
+			r = make_stream(loop, &process->err, true, pipe_size, &own.stdio.err);
+		if (r < 0)
+			error_errno(err, -r, "make the stdio pipes of process %s", process->id);
+	}
+	if (r == 0) {
+		process->state = PROCESS_STARTING;
+		r = launch_begin(loop, &process->launch, &own, on_launch_event, on_launch_exit, err);
+	}
+	close_fd(&own.stdio.in);
+	close_fd(&own.stdio.out);
+	close_fd(&own.stdio.err);
+	if (r < 0) {
+		process->state = PROCESS_FAILED;
+		close_streams(process, -ESRCH);
+	}
+	return r;
+}
+
+int process_start(struct process *process, struct error *err)
+{
+	return launch_start(&process->launch, err);
+}
+
+int process_signal(struct process *process, int sig)
+{
+	if (process->state == PROCESS_EXITED || process->state == PROCESS_FAILED)
+		return -ESRCH;
+	return child_process_signal(&process->launch.child, sig);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------ */
+
+static void tell_waiters(struct process *process)
+{
+	if (process->told)
+		return;
+	process->told = true;
+	waiter_unlink(&process->oom_hold);
+	event_timer_stop(&process->hold_timer);
+	if (!waiter_list_empty(&process->exited)) {
+		waiter_wake_all(&process->exited, process->exit_status);
+		process_collect(process);
+	}
+}
+
+static void on_oom_delivered(struct waiter *waiter, int value)
+{
+	tell_waiters(container_of(waiter, struct process, oom_hold));
+}
+
+static void on_hold_over(struct event_timer *timer)
+{
+	tell_waiters(container_of(timer, struct process, hold_timer));
+}
+
+static void on_grace_over(struct event_timer *timer)
+{
+	struct process *process = container_of(timer, struct process, grace_timer);
+
+	process_stream_abandon(&process->out);
+	process_stream_abandon(&process->err);
+}
+
+/* At the reap: counters first, then whoever waits (house rule "OOM order"). */
+static void ended(struct process *process)
+{
+	const struct child_process *child = &process->launch.child;
+	struct container *container = process->container;
+	struct event_loop *loop = container->sandbox->loop;
+
+	process->state = PROCESS_EXITED;
+	process->exit_status = child->exit_status;
+	process->exit_signal = child->exit_signal;
+	if (process->exit_signal == SIGKILL)
+		oom_target_check(&container->oom);
+	process_stream_close(&process->in, -EPIPE);
+	event_timer_start(loop, &process->grace_timer, STREAM_GRACE_MS, on_grace_over, "stream grace");
+	if (process == container->init)
+		container_init_exited(container);
+	container_teardown_poke(container);
+	if (process->exit_signal == SIGKILL && oom_target_hold(&container->oom)) {
+		process->oom_hold.wake = on_oom_delivered;
+		waiter_park(&container->oom.delivered, &process->oom_hold);
+		event_timer_start(loop, &process->hold_timer, OOM_HOLD_MS, on_hold_over, "oom hold");
+	} else {
+		tell_waiters(process);
+	}
+}
+
+static void on_launch_exit(struct launch *launch)
+{
+	ended(container_of(launch, struct process, launch));
+}
+
+bool process_done(const struct process *process)
+{
+	return process->state == PROCESS_EXITED && process->told;
+}
+
+static void on_linger_over(struct event_timer *timer)
+{
+	process_free(container_of(timer, struct process, linger_timer));
+}
+
+static bool output_drained(const struct process *process)
+{
+	return (process->out.fd < 0 || process->out.end_of_file) &&
+		(process->err.fd < 0 || process->err.end_of_file);
+}
+
+void process_collect(struct process *process)
+{
+	struct sandbox *sandbox = process->container->sandbox;
+
+	if (process->collected)
+		return;
+	process->collected = true;
+	list_append(&sandbox->lingering, &process->lingering);
+	sandbox->lingering_count++;
+	event_timer_start(sandbox->loop, &process->linger_timer,
+		output_drained(process) ? 0 : STREAM_LINGER_MS, on_linger_over, "stream linger");
+	if (sandbox->lingering_count > LINGERING_MAX)
+		event_timer_start(sandbox->loop,
+			&list_entry(sandbox->lingering.next, struct process, lingering)->linger_timer,
+			0, on_linger_over, "stream linger");
+}
+
+void process_drained(struct process *process)
+{
+	if (process->collected && output_drained(process))
+		event_timer_start(process->container->sandbox->loop, &process->linger_timer, 0,
+			on_linger_over, "stream linger");
+}

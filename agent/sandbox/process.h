@@ -1,0 +1,84 @@
+/*
+ * process: a container's init or an exec: its launch, exit status, streams and waiters.
+ *
+ * Owned by its container (list), freed when it was collected by WaitProcess and its output is
+ * drained, or with the container. Nothing sleeps.
+ *
+ *   state      meaning                                      next
+ *   STARTING   launch_begin() ran, set-up goes on            CREATED, FAILED
+ *   CREATED    stands before exec (init only, for long)      RUNNING, FAILED
+ *   RUNNING    the program runs                              EXITED
+ *   EXITED     reaped; exit code known; streams may linger   (collected)
+ *   FAILED     never ran                                     (freed by its creator)
+ */
+#ifndef SANDBOX_PROCESS_H
+#define SANDBOX_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/event_loop.h"
+#include "base/list.h"
+#include "base/waiter.h"
+#include "launch/launch.h"
+#include "sandbox/process_stream.h"
+
+struct container;
+struct process;
+
+enum process_state {
+	PROCESS_STARTING,
+	PROCESS_CREATED,
+	PROCESS_RUNNING,
+	PROCESS_EXITED,
+	PROCESS_FAILED,
+};
+
+typedef void (*process_event_fn)(struct process *process, enum launch_event event,
+	const struct error *err);
+
+struct process {
+	struct list_node node;      /* in container->processes */
+	struct list_node lingering; /* in sandbox->lingering while collected but not drained */
+	struct container *container;
+	char *id; /* exec id; the container's id for init; owned */
+	enum process_state state;
+	bool terminal;
+	bool collected; /* WaitProcess has answered: unknown to every call but reads */
+	bool told;      /* waiters may be told (no OOM event is in the way) */
+	struct launch launch;
+	int exit_status; /* exit code or 128 + signal; valid in EXITED */
+	int exit_signal;
+	struct process_stream in, out, err; /* a terminal: in and out are its master */
+	struct waiter_list exited;          /* WaitProcess callers; value = exit status, or negative errno */
+	struct waiter oom_hold;             /* parked on the container's oom_target.delivered */
+	struct event_timer hold_timer;      /* the longest an OOM event may hold the answer */
+	struct event_timer grace_timer;     /* after exit: how long a grandchild may keep a pipe open */
+	struct event_timer linger_timer;    /* after collection: how long unread output stays */
+	process_event_fn on_event;          /* launch events, for whoever started it */
+	void *owner;                        /* on_event's own */
+};
+
+/* NULL on no memory. Joins container->processes. */
+struct process *process_new(struct container *container, const char *id);
+/* Kills what still runs, wakes waiters with -ESRCH, frees. Accepts NULL. */
+void process_free(struct process *process);
+
+/*
+ * Makes the pipes (pipe_size 0 = kernel's default) and launches. Events arrive at on_event. On failure
+ * the process is FAILED and has no descriptor left.
+ */
+int process_launch(struct process *process, const struct launch_request *request, bool terminal,
+	uint32_t pipe_size, process_event_fn on_event, void *owner, struct error *err);
+int process_start(struct process *process, struct error *err);
+/* -ESRCH once it was reaped. */
+int process_signal(struct process *process, int sig);
+/* Has exited and may be told (an OOM event of its container does not hold the answer). */
+bool process_done(const struct process *process);
+/* WaitProcess answers with its status: forget it, but keep unread output readable for a while. */
+void process_collect(struct process *process);
+/* A reader got end of file, or the time is up: free it if nobody needs it any more. */
+void process_drained(struct process *process);
+
+#endif

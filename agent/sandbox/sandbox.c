@@ -1,0 +1,199 @@
+/* sandbox: see sandbox.h. Start, look-ups, the end of everything, the state dump. */
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/path.h"
+#include "base/strings.h"
+#include "hard_limits.h"
+#include "kernel/mount.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+
+/* As PID 1 all containers live under this group ("Room for the agent" in docs/architecture.md). */
+#define PARENT_GROUP "cradle"
+
+static int is_rootfs(const struct mount_entry *entry, void *context)
+{
+	return str_eq(entry->mount_point, "/") && str_eq(entry->fstype, "rootfs");
+}
+
+/* memory.max of the parent group: what the guest has, less what the agent and the kernel need. */
+static int limit_containers(struct sandbox *sandbox, struct error *err)
+{
+	char meminfo[4096], path[PATH_MAX], value[32];
+	const char *total;
+	uint64_t bytes;
+	int r;
+
+	r = (int)file_read("/proc/meminfo", meminfo, sizeof(meminfo));
+	if (r < 0)
+		return error_errno(err, -r, "read /proc/meminfo");
+	total = strstr(meminfo, "MemTotal:");
+	if (!total || sscanf(total + strlen("MemTotal:"), "%" SCNu64, &bytes) != 1)
+		return error_errno(err, EPROTO, "find MemTotal in /proc/meminfo");
+	bytes *= 1024;
+	if (bytes <= sandbox->options.memory_reserve)
+		return error_errno(err, ENOMEM,
+			"the guest has %" PRIu64 " bytes, all of them reserved (%" PRIu64 ")", bytes,
+			sandbox->options.memory_reserve);
+	str_format(value, sizeof(value), "%" PRIu64, bytes - sandbox->options.memory_reserve);
+	path_join(path, sizeof(path), sandbox->cgroup_root.base, "memory.max");
+	r = file_write(path, value);
+	return r < 0 ? error_errno(err, -r, "write %s to %s", value, path) : 0;
+}
+
+static int open_groups(struct sandbox *sandbox, struct error *err)
+{
+	int r = cgroup_root_open(&sandbox->cgroup_root,
+		sandbox->options.init ? PARENT_GROUP : NULL, err);
+
+	if (r == 0 && sandbox->options.init)
+		r = limit_containers(sandbox, err);
+	return r;
+}
+
+int sandbox_init(struct sandbox *sandbox, struct event_loop *loop,
+	const struct sandbox_options *options, struct error *err)
+{
+	int r;
+
+	memset(sandbox, 0, sizeof(*sandbox));
+	sandbox->loop = loop;
+	sandbox->options = *options;
+	sandbox->ipc_fd = sandbox->uts_fd = sandbox->pid_fd = -1;
+	list_init(&sandbox->containers);
+	list_init(&sandbox->lingering);
+	waiter_list_init(&sandbox->ended);
+	sandbox->no_pivot = mountinfo_for_each(NULL, is_rootfs, NULL) == 1;
+	storage_table_init(&sandbox->storages, loop, options->run_directory,
+		options->device_timeout_ms);
+	r = open_groups(sandbox, err);
+	if (r < 0)
+		return r;
+	sandbox->cgroup_events = cgroup_events_new(loop);
+	if (!sandbox->cgroup_events)
+		return error_errno(err, errno, "watch cgroups by inotify");
+	sandbox->oom = oom_monitor_new(sandbox->cgroup_events, &sandbox->cgroup_root);
+	if (!sandbox->oom)
+		return error_errno(err, errno, "make the OOM monitor");
+	sandbox->worker = worker_new(loop);
+	if (!sandbox->worker)
+		return error_errno(err, errno, "fork the worker process");
+	return 0;
+}
+
+void sandbox_release(struct sandbox *sandbox)
+{
+	while (!list_empty(&sandbox->containers))
+		container_free(list_entry(sandbox->containers.next, struct container, node));
+	worker_free(sandbox->worker);
+	oom_monitor_free(sandbox->oom);
+	cgroup_events_free(sandbox->cgroup_events);
+	storage_table_release(&sandbox->storages);
+	close_fd(&sandbox->ipc_fd);
+	close_fd(&sandbox->uts_fd);
+	close_fd(&sandbox->pid_fd);
+	free(sandbox->shared);
+}
+
+struct container *sandbox_container(struct sandbox *sandbox, const char *id)
+{
+	list_for_each(node, &sandbox->containers) {
+		struct container *c = list_entry(node, struct container, node);
+
+		if (str_eq(c->id, id))
+			return c;
+	}
+	return NULL;
+}
+
+/* ---- the end -------------------------------------------------------------------------------------- */
+
+static void release_next_shared(struct sandbox *sandbox);
+
+static void on_shared_released(struct storage_user *user)
+{
+	struct container_storage *storage = container_of(user, struct container_storage, user);
+
+	release_next_shared(storage->sandbox);
+}
+
+static void release_next_shared(struct sandbox *sandbox)
+{
+	while (sandbox->shared_count > 0) {
+		struct container_storage *storage = &sandbox->shared[--sandbox->shared_count];
+
+		if (!storage->acquired)
+			continue;
+		storage->acquired = false;
+		storage_release(&sandbox->storages, &storage->user, true, on_shared_released);
+		return;
+	}
+	log_record(LOG_INFO, "sandbox", "sandbox destroyed", "sandbox-id", sandbox->id, NULL);
+	waiter_wake_all(&sandbox->ended, 0);
+}
+
+void sandbox_container_gone(struct sandbox *sandbox)
+{
+	if (!sandbox->ending || !list_empty(&sandbox->containers))
+		return;
+	event_task_cancel(&sandbox->end_task);
+	release_next_shared(sandbox);
+}
+
+static void on_end_task(struct event_task *task)
+{
+	sandbox_container_gone(container_of(task, struct sandbox, end_task));
+}
+
+int sandbox_destroy(struct sandbox *sandbox, struct error *err)
+{
+	if (sandbox->ending)
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+			"the sandbox is being destroyed already");
+	sandbox->ending = true;
+	oom_monitor_end(sandbox->oom, -ECANCELED);
+	/* each goes on by itself: one that fails does not keep the others (c10) */
+	list_for_each_safe(node, &sandbox->containers)
+		container_remove(list_entry(node, struct container, node));
+	event_task_defer(sandbox->loop, &sandbox->end_task, on_end_task);
+	return 0;
+}
+
+/* ---- the state dump ------------------------------------------------------------------------------- */
+
+static void dump_container(const struct container *container)
+{
+	list_for_each(node, &container->processes) {
+		const struct process *p = list_entry(node, struct process, node);
+
+		log_printf(LOG_INFO, "dump", "  process %s: pid %d, state %d, exit %d%s", p->id,
+			(int)p->launch.child.pid, p->state, p->exit_status,
+			p->collected ? ", collected" : "");
+	}
+}
+
+void sandbox_dump(const struct sandbox *sandbox)
+{
+	log_printf(LOG_INFO, "dump", "sandbox %s: %u containers, %u storages, %u children",
+		sandbox->id, sandbox->container_count, sandbox->storages.count,
+		child_process_count());
+	list_for_each(node, &sandbox->containers) {
+		const struct container *c = list_entry(node, struct container, node);
+
+		log_printf(LOG_INFO, "dump", "container %s: %s, cgroup %s", c->id,
+			container_state_name(c->state), c->cgroup.path);
+		dump_container(c);
+	}
+}

@@ -1,0 +1,85 @@
+/*
+ * sandbox: the root object: what exists now. One per agent. Containers, shared namespaces,
+ * storages, the OOM monitor, the worker that reads statistics. Owned by main, used by service/.
+ */
+#ifndef SANDBOX_SANDBOX_H
+#define SANDBOX_SANDBOX_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/event_loop.h"
+#include "base/list.h"
+#include "base/worker_process.h"
+#include "kernel/cgroup.h"
+#include "kernel/cgroup_events.h"
+#include "memory/oom_monitor.h"
+#include "storage/storage.h"
+
+#include "agent.pb-c.h"
+
+struct container;
+struct container_storage;
+struct sandbox_setup;
+
+struct sandbox_options {
+	bool init;                 /* we are PID 1: one parent group, MS_MOVE from an initramfs */
+	uint64_t memory_reserve;   /* bytes of the guest that containers may not use (PID 1 only) */
+	uint32_t pipe_size;        /* stdio pipes; 0 = kernel's default */
+	const char *run_directory; /* "/run/kata-containers"; tests may use another */
+	uint64_t device_timeout_ms; /* how long storages wait for a device node */
+};
+
+struct sandbox {
+	struct event_loop *loop;
+	struct sandbox_options options;
+	bool no_pivot; /* "/" is an initramfs */
+	bool created;  /* CreateSandbox has run */
+	bool ending;   /* DestroySandbox was called */
+	char id[128];
+	struct cgroup_root cgroup_root;
+	struct cgroup_events *cgroup_events;
+	struct oom_monitor *oom;
+	struct worker *worker;
+	struct storage_table storages;
+	struct list_node containers;
+	unsigned container_count;
+	struct list_node lingering; /* collected processes with unread output, oldest first */
+	unsigned lingering_count;
+	int ipc_fd, uts_fd, pid_fd; /* shared namespaces, -1 = none (yet) */
+
+	/* CreateSandbox in progress, DestroySandbox in progress */
+	struct sandbox_setup *setup;
+	struct waiter_list ended;         /* DestroySandbox callers */
+	struct event_task end_task;
+	struct container_storage *shared; /* CreateSandbox's storages; owned */
+	size_t shared_count;
+};
+
+/* 0 or negative errno. Opens the cgroup hierarchy, inotify, forks the worker. */
+int sandbox_init(struct sandbox *sandbox, struct event_loop *loop,
+	const struct sandbox_options *options, struct error *err);
+void sandbox_release(struct sandbox *sandbox);
+
+/*
+ * CreateSandbox: clears the run directory (never crossing a mount), makes the shared namespaces,
+ * resolv.conf and the sandbox's storages. done runs later, as an event. A second one is refused.
+ */
+typedef void (*sandbox_created_fn)(void *owner, const struct error *err);
+int sandbox_create(struct sandbox *sandbox, struct arena *arena,
+	const Grpc__CreateSandboxRequest *request, sandbox_created_fn done, void *owner,
+	struct error *err);
+/* The creator is gone: done does not run any more (the sandbox goes on being made). */
+void sandbox_create_abandon(struct sandbox *sandbox);
+/* DestroySandbox: removes every container, then wakes sandbox->ended. */
+int sandbox_destroy(struct sandbox *sandbox, struct error *err);
+/* For container_remove.c: one container is gone. */
+void sandbox_container_gone(struct sandbox *sandbox);
+
+/* NULL when there is none. */
+struct container *sandbox_container(struct sandbox *sandbox, const char *id);
+/* SIGUSR1: containers, processes, storages, parked calls as log records. */
+void sandbox_dump(const struct sandbox *sandbox);
+
+#endif

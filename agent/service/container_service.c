@@ -1,0 +1,220 @@
+/*
+ * container_service: CreateContainer, StartContainer, RemoveContainer, StatsContainer. Contract:
+ * agent-api-containers.md sections 3, 9, 10.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/worker_process.h"
+#include "memory/memory_stats.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+#include "service/handlers.h"
+
+#include "agent.pb-c.h"
+
+/* ---- CreateContainer ------------------------------------------------------------------------------ */
+
+static void on_created(void *owner, struct container *container, const struct error *err)
+{
+	struct rpc_call *call = owner;
+
+	if (err)
+		rpc_call_fail(call, err);
+	else
+		rpc_call_reply(call);
+}
+
+static void create_cancelled(struct rpc_call *call, int reason)
+{
+	container_create_abandon(call->data);
+}
+
+HANDLER(create_container)
+{
+	const Grpc__CreateContainerRequest *request = (void *)call->request;
+	struct container *container;
+	int r = container_create(context, &call->arena, request, on_created, call, &container, err);
+
+	if (r < 0)
+		return r;
+	call->data = container;
+	call->cancelled = create_cancelled;
+	return RPC_PENDING;
+}
+
+/* ---- StartContainer ------------------------------------------------------------------------------- */
+
+static void on_started(struct process *process, enum launch_event event, const struct error *err)
+{
+	struct rpc_call *call = process->owner;
+
+	process->on_event = NULL;
+	process->owner = NULL;
+	if (!call)
+		return;
+	if (event == LAUNCH_FAILED)
+		rpc_call_fail(call, err);
+	else
+		rpc_call_reply(call);
+}
+
+/* The caller is gone, the start is not: only nobody is told. */
+static void start_cancelled(struct rpc_call *call, int reason)
+{
+	struct process *process = call->data;
+
+	process->owner = NULL;
+}
+
+HANDLER(start_container)
+{
+	const Grpc__StartContainerRequest *request = (void *)call->request;
+	struct container *container =
+		find_container(context, request->container_id, STATUS_INTERNAL, err);
+	int r;
+
+	if (!container)
+		return -ENOENT;
+	r = container_start(container, on_started, call, err);
+	if (r < 0)
+		return r;
+	call->data = container->init;
+	call->cancelled = start_cancelled;
+	return RPC_PENDING;
+}
+
+/* ---- RemoveContainer ------------------------------------------------------------------------------ */
+
+struct removal {
+	struct rpc_call *call;
+	struct event_timer timer;
+};
+
+static void on_removed(struct rpc_call *call, int value)
+{
+	const Grpc__RemoveContainerRequest *request = (void *)call->request;
+	struct removal *removal = call->data;
+	struct error err = ERROR_INIT;
+
+	event_timer_stop(&removal->timer);
+	if (value == 0) {
+		rpc_call_reply(call);
+		return;
+	}
+	error_errno(&err, -value, "remove container %s", request->container_id);
+	rpc_call_fail(call, &err);
+}
+
+/* Past its timeout the caller is told, the work goes on (agent-api-containers.md 9). */
+static void on_remove_timeout(struct event_timer *timer)
+{
+	struct removal *removal = container_of(timer, struct removal, timer);
+	struct rpc_call *call = removal->call;
+	const Grpc__RemoveContainerRequest *request = (void *)call->request;
+	struct error err = ERROR_INIT;
+
+	waiter_unlink(&call->waiter);
+	error_errno(&err, ETIME, "remove container %s: not done after %u s", request->container_id,
+		request->timeout);
+	rpc_call_fail(call, &err);
+}
+
+static void remove_cancelled(struct rpc_call *call, int reason)
+{
+	struct removal *removal = call->data;
+
+	event_timer_stop(&removal->timer);
+}
+
+HANDLER(remove_container)
+{
+	const Grpc__RemoveContainerRequest *request = (void *)call->request;
+	struct sandbox *sandbox = context;
+	struct container *container =
+		find_container(sandbox, request->container_id, STATUS_INTERNAL, err);
+	struct removal *removal;
+
+	if (!container)
+		return -ENOENT;
+	removal = arena_calloc(&call->arena, 1, sizeof(*removal));
+	if (!removal)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "remove container");
+	removal->call = call;
+	call->data = removal;
+	call->cancelled = remove_cancelled;
+	rpc_call_park(call, &container->removed, on_removed);
+	if (request->timeout)
+		event_timer_start(sandbox->loop, &removal->timer, (uint64_t)request->timeout * 1000,
+			on_remove_timeout, "remove timeout");
+	container_remove(container);
+	return RPC_PENDING;
+}
+
+/* ---- StatsContainer ------------------------------------------------------------------------------- */
+
+/* Outlives the call if that is cancelled: the worker's answer still finds it. */
+struct stats_read {
+	struct worker_request request;
+	struct rpc_call *call;
+};
+
+static void on_stats(struct worker_request *request, int result, const struct worker_file *files,
+	size_t count)
+{
+	struct stats_read *read = container_of(request, struct stats_read, request);
+	struct rpc_call *call = read->call;
+	Grpc__StatsContainerResponse *response = (void *)call->response;
+	const Grpc__StatsContainerRequest *asked = (void *)call->request;
+	struct error err = ERROR_INIT;
+
+	free(read);
+	if (result < 0)
+		error_errno(&err, -result, "read the statistics of container %s",
+			asked->container_id);
+	else
+		result = memory_stats_fill(files, count, &call->arena, &response->cgroup_stats, &err);
+	if (result < 0)
+		rpc_call_fail(call, &err);
+	else
+		rpc_call_reply(call);
+}
+
+static void stats_cancelled(struct rpc_call *call, int reason)
+{
+	struct stats_read *read = call->data;
+
+	worker_cancel(&read->request);
+	free(read);
+}
+
+HANDLER(stats_container)
+{
+	const Grpc__StatsContainerRequest *request = (void *)call->request;
+	struct sandbox *sandbox = context;
+	struct container *container =
+		find_container(sandbox, request->container_id, STATUS_INVALID_ARGUMENT, err);
+	struct stats_read *read;
+	int r;
+
+	if (!container)
+		return -ENOENT;
+	if (container->cgroup.fd < 0)
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0, "container %s has no cgroup: it is %s",
+			container->id, container_state_name(container->state));
+	read = calloc(1, sizeof(*read));
+	if (!read)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "read statistics");
+	read->call = call;
+	r = worker_read(sandbox->worker, &read->request, container->cgroup.path, memory_stats_files,
+		memory_stats_file_count, on_stats);
+	if (r < 0) {
+		free(read);
+		return error_errno(err, -r, "ask the worker for the statistics of container %s",
+			container->id);
+	}
+	call->data = read;
+	call->cancelled = stats_cancelled;
+	return RPC_PENDING;
+}

@@ -1,0 +1,140 @@
+/*
+ * memory_service: GetOOMEvent of the Kata API (id only), and our own cradle.Memory with the full
+ * records (proto/memory.proto). Order and delivery: memory/oom_monitor.h.
+ */
+#include <errno.h>
+
+#include "base/strings.h"
+#include "hard_limits.h"
+#include "memory/oom_monitor.h"
+#include "sandbox/sandbox.h"
+#include "service/handlers.h"
+
+#include "agent.pb-c.h"
+#include "memory.pb-c.h"
+
+/* ---- GetOOMEvent ---------------------------------------------------------------------------------- */
+
+static void event_sent(struct rpc_call *call, bool delivered)
+{
+	struct sandbox *sandbox = call->context;
+
+	if (delivered)
+		oom_monitor_delivered(sandbox->oom, call->data);
+	else
+		oom_monitor_give_back(sandbox->oom, call->data);
+}
+
+/* True: the response is filled. */
+static bool take_event(struct rpc_call *call)
+{
+	struct sandbox *sandbox = call->context;
+	Grpc__OOMEvent *response = (void *)call->response;
+	struct oom_event *event = oom_monitor_take(sandbox->oom);
+
+	if (!event)
+		return false;
+	response->container_id = arena_strdup(&call->arena, event->container_id);
+	if (!response->container_id) {
+		response->container_id = (char *)protobuf_c_empty_string;
+		oom_monitor_give_back(sandbox->oom, event);
+		return false;
+	}
+	call->data = event;
+	call->sent = event_sent;
+	return true;
+}
+
+static void on_event(struct rpc_call *call, int value)
+{
+	struct sandbox *sandbox = call->context;
+	struct error err = ERROR_INIT;
+
+	if (value < 0) {
+		error_set(&err, STATUS_INTERNAL, 0, "the sandbox has ended");
+		rpc_call_fail(call, &err);
+	} else if (take_event(call)) {
+		rpc_call_reply(call);
+	} else {
+		rpc_call_park(call, oom_monitor_waiters(sandbox->oom), on_event);
+	}
+}
+
+HANDLER(get_oom_event)
+{
+	struct sandbox *sandbox = context;
+
+	if (sandbox->ending)
+		return error_set(err, STATUS_INTERNAL, 0, "the sandbox has ended");
+	if (take_event(call))
+		return 0;
+	rpc_call_park(call, oom_monitor_waiters(sandbox->oom), on_event);
+	return RPC_PENDING;
+}
+
+/* ---- ListOOMRecords ------------------------------------------------------------------------------- */
+
+static Cradle__OOMRecord__Cause wire_cause(enum oom_cause cause)
+{
+	switch (cause) {
+	case OOM_CAUSE_CONTAINER_LIMIT:
+		return CRADLE__OOMRECORD__CAUSE__CONTAINER_LIMIT;
+	case OOM_CAUSE_CHILD_LIMIT:
+		return CRADLE__OOMRECORD__CAUSE__CHILD_LIMIT;
+	case OOM_CAUSE_POD_LIMIT:
+		return CRADLE__OOMRECORD__CAUSE__POD_LIMIT;
+	case OOM_CAUSE_WHOLE_VM:
+		return CRADLE__OOMRECORD__CAUSE__WHOLE_VM;
+	case OOM_CAUSE_UNKNOWN:
+		break;
+	}
+	return CRADLE__OOMRECORD__CAUSE__CAUSE_UNKNOWN;
+}
+
+static Cradle__OOMRecord *wire_record(struct arena *arena, const struct oom_record *record)
+{
+	Cradle__OOMRecord *out = arena_alloc(arena, sizeof(*out));
+
+	if (!out)
+		return NULL;
+	cradle__oomrecord__init(out);
+	out->container_id = arena_strdup(arena, record->container_id);
+	out->comm = arena_strdup(arena, record->comm);
+	if (!out->container_id || !out->comm)
+		return NULL;
+	out->sequence = record->sequence;
+	out->time_unix_nano = record->time_unix_ns;
+	out->cause = wire_cause(record->cause);
+	out->kills = record->kills;
+	out->kills_total = record->kills_total;
+	out->limit_bytes = record->limit;
+	out->usage_bytes = record->usage;
+	out->peak_bytes = record->peak;
+	out->pid = record->pid;
+	out->anon_bytes = record->anon;
+	out->file_bytes = record->file;
+	return out;
+}
+
+HANDLER(list_oom_records)
+{
+	const Cradle__ListOOMRecordsRequest *request = (void *)call->request;
+	Cradle__ListOOMRecordsResponse *response = (void *)call->response;
+	struct sandbox *sandbox = context;
+	const struct oom_record *records[OOM_RECORDS_MAX];
+	size_t n = oom_monitor_records(sandbox->oom, records, OOM_RECORDS_MAX, &response->lost);
+
+	response->records = arena_calloc(&call->arena, n + 1, sizeof(*response->records));
+	for (size_t i = 0; response->records && i < n; i++) {
+		Cradle__OOMRecord *out;
+
+		if (!str_empty(request->container_id) &&
+			!str_eq(request->container_id, records[i]->container_id))
+			continue;
+		out = wire_record(&call->arena, records[i]);
+		if (!out)
+			return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "list OOM records");
+		response->records[response->n_records++] = out;
+	}
+	return 0;
+}

@@ -1,0 +1,234 @@
+/*
+ * stream_service: WriteStdin, CloseStdin, ReadStdout, ReadStderr. Contract: agent-api-containers.md
+ * sections 7 and 9. A call that finds nothing to do parks on the stream and tries again when the
+ * descriptor is ready; no byte is taken from a pipe before there is a caller to give it to.
+ */
+#include <errno.h>
+
+#include "base/strings.h"
+#include "hard_limits.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+#include "service/handlers.h"
+
+#include "agent.pb-c.h"
+
+/* ---- reads ---------------------------------------------------------------------------------------- */
+
+/* 0: response filled; -EAGAIN: nothing there yet; else negative with err. */
+static int try_read(struct rpc_call *call, struct process *process, struct process_stream *stream,
+	struct error *err)
+{
+	const Grpc__ReadStreamRequest *request = (void *)call->request;
+	Grpc__ReadStreamResponse *response = (void *)call->response;
+	size_t len = request->len < READ_MAX ? request->len : READ_MAX;
+	ssize_t n;
+
+	if (len == 0)
+		return error_invalid(err, "len is 0");
+	if (!response->data.data)
+		response->data.data = arena_alloc(&call->arena, len);
+	if (!response->data.data)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "read %zu bytes", len);
+	n = process_stream_read(stream, response->data.data, len);
+	if (n == -EAGAIN)
+		return -EAGAIN;
+	if (n < 0)
+		return error_errno(err, (int)-n, "read output of process %s", process->id);
+	response->data.len = (size_t)n;
+	if (n == 0)
+		process_drained(process);
+	return 0;
+}
+
+struct parked_read {
+	struct process *process;
+	struct process_stream *stream;
+};
+
+static void on_readable(struct rpc_call *call, int value)
+{
+	struct parked_read *parked = call->data;
+	struct error err = ERROR_INIT;
+	int r;
+
+	/* the process goes away (container removed, time is up): that is the end of its output */
+	if (value < 0) {
+		rpc_call_reply(call);
+		return;
+	}
+	r = try_read(call, parked->process, parked->stream, &err);
+	if (r == -EAGAIN) {
+		rpc_call_park(call, &parked->stream->waiters, on_readable);
+		process_stream_want(parked->stream);
+	} else if (r < 0) {
+		rpc_call_fail(call, &err);
+	} else {
+		rpc_call_reply(call);
+	}
+}
+
+static int read_stream(struct rpc_call *call, struct sandbox *sandbox, bool want_stderr,
+	struct error *err)
+{
+	const Grpc__ReadStreamRequest *request = (void *)call->request;
+	struct process *process =
+		find_process(sandbox, request->container_id, request->exec_id, true, err);
+	struct process_stream *stream;
+	struct parked_read *parked;
+	int r;
+
+	if (!process)
+		return -ENOENT;
+	/* a terminal has one stream: reading stderr there finds its end, and steals nothing (c27) */
+	if (want_stderr && process->terminal)
+		return 0;
+	stream = want_stderr ? &process->err : &process->out;
+	r = try_read(call, process, stream, err);
+	if (r != -EAGAIN)
+		return r;
+	parked = arena_calloc(&call->arena, 1, sizeof(*parked));
+	if (!parked)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "wait for output");
+	*parked = (struct parked_read){ process, stream };
+	call->data = parked;
+	rpc_call_park(call, &stream->waiters, on_readable);
+	process_stream_want(stream);
+	return RPC_PENDING;
+}
+
+HANDLER(read_stdout)
+{
+	return read_stream(call, context, false, err);
+}
+
+HANDLER(read_stderr)
+{
+	return read_stream(call, context, true, err);
+}
+
+/* ---- writes --------------------------------------------------------------------------------------- */
+
+struct parked_write {
+	struct process_stream *stream;
+	size_t done;
+};
+
+/* 0: all written; -EAGAIN: the pipe is full; else negative with err. */
+static int try_write(struct rpc_call *call, struct parked_write *write, struct error *err)
+{
+	const Grpc__WriteStreamRequest *request = (void *)call->request;
+	Grpc__WriteStreamResponse *response = (void *)call->response;
+
+	while (write->done < request->data.len) {
+		ssize_t n = process_stream_write(write->stream, request->data.data + write->done,
+			request->data.len - write->done);
+
+		if (n == -EAGAIN)
+			return -EAGAIN;
+		if (n < 0)
+			return error_errno(err, (int)-n,
+				"write stdin of container %s: %zu of %zu bytes written",
+				request->container_id, write->done, request->data.len);
+		write->done += (size_t)n;
+	}
+	response->len = (uint32_t)write->done;
+	return 0;
+}
+
+/* The stream's next writer, or its close if that was asked for behind the last one. */
+static void next_writer(struct process_stream *stream)
+{
+	if (!waiter_list_empty(&stream->waiters))
+		process_stream_want(stream);
+	else if (stream->close_when_written)
+		process_stream_close(stream, -EPIPE);
+}
+
+static void on_writable(struct rpc_call *call, int value)
+{
+	struct parked_write *write = call->data;
+	struct process_stream *stream = write->stream;
+	struct error err = ERROR_INIT;
+	int r;
+
+	if (value < 0)
+		r = error_errno(&err, -value, "write stdin: %zu bytes written", write->done);
+	else
+		r = try_write(call, write, &err);
+	if (r == -EAGAIN) {
+		/* first in the list again: writers are served in order */
+		rpc_call_park(call, &stream->waiters, on_writable);
+		list_remove(&call->waiter.node);
+		list_prepend(&stream->waiters.head, &call->waiter.node);
+		process_stream_want(stream);
+		return;
+	}
+	if (r < 0)
+		rpc_call_fail(call, &err);
+	else
+		rpc_call_reply(call);
+	if (value >= 0)
+		next_writer(stream);
+}
+
+static void write_cancelled(struct rpc_call *call, int reason)
+{
+	struct parked_write *write = call->data;
+
+	next_writer(write->stream);
+}
+
+static void close_after_writers(struct process_stream *stream)
+{
+	stream->close_when_written = true;
+	next_writer(stream);
+}
+
+HANDLER(write_stdin)
+{
+	const Grpc__WriteStreamRequest *request = (void *)call->request;
+	struct container *container =
+		find_container(context, request->container_id, STATUS_INTERNAL, err);
+	struct process *process;
+	struct parked_write *write;
+	int r;
+
+	if (!container)
+		return -ENOENT;
+	process = container_process(container, request->exec_id, false);
+	if (!process)
+		return error_set(err, STATUS_INTERNAL, 0, "process '%.128s' not found in container %s",
+			request->exec_id, container->id);
+	if (request->data.len == 0) {
+		close_after_writers(&process->in);
+		return 0;
+	}
+	if (process->in.fd < 0 || process->in.close_when_written)
+		return error_errno(err, EPIPE, "write stdin of container %s: it is closed",
+			container->id);
+	write = arena_calloc(&call->arena, 1, sizeof(*write));
+	if (!write)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "write stdin");
+	write->stream = &process->in;
+	r = waiter_list_empty(&process->in.waiters) ? try_write(call, write, err) : -EAGAIN;
+	if (r != -EAGAIN)
+		return r;
+	call->data = write;
+	call->cancelled = write_cancelled;
+	rpc_call_park(call, &process->in.waiters, on_writable);
+	process_stream_want(&process->in);
+	return RPC_PENDING;
+}
+
+HANDLER(close_stdin)
+{
+	const Grpc__CloseStdinRequest *request = (void *)call->request;
+	struct process *process =
+		find_process(context, request->container_id, request->exec_id, false, err);
+
+	if (!process)
+		return -ENOENT;
+	close_after_writers(&process->in);
+	return 0;
+}

@@ -7,4 +7,6 @@ HOST_SRC += \
 	host-tools/vsock/vsock_credit.c \
 	host-tools/vsock/vsock_device.c \
 	host-tools/vsock/vsock_dialer.c \
-	host-tools/vsock/vsock_packet.c
+	host-tools/vsock/vsock_listener.c \
+	host-tools/vsock/vsock_packet.c \
+	host-tools/vsock/vsock_relay.c

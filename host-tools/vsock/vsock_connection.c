@@ -205,19 +205,20 @@ static void swallow_backlog(struct vsock_connection *conn)
  * The owner reads no more. The guest's bytes are swallowed instead of being answered by RST, which
  * would lose what the owner wrote before it left.
  */
-static void owner_is_gone(struct vsock_connection *conn)
+static void owner_is_gone(struct vsock_connection *conn, bool hung)
 {
-	if (conn->owner_gone)
+	if (conn->hung || (conn->owner_gone && !hung))
 		return;
 	conn->owner_gone = true;
+	conn->hung = hung;
 	swallow_backlog(conn);
 	if (conn->state != VSOCK_OPEN)
 		return;
-	if (sending(conn)) {
+	if (!sending(conn)) {
+		vsock_connection_event(conn, VSOCK_EV_OWNER_GONE);
+	} else if (hung) {
 		conn->readable = true; /* up to its end of file */
 		start_deadline(conn, VSOCK_NO_PROGRESS_MS);
-	} else {
-		vsock_connection_event(conn, VSOCK_EV_OWNER_GONE);
 	}
 }
 
@@ -258,7 +259,7 @@ static void flush_backlog(struct vsock_connection *conn)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN)
-			owner_is_gone(conn);
+			owner_is_gone(conn, false);
 		if (n < 0)
 			return;
 		conn->backlog_at = (conn->backlog_at + n) % VSOCK_WINDOW;
@@ -304,7 +305,7 @@ static void deliver(struct vsock_connection *conn, struct iovec *iov, unsigned c
 	if (conn->backlog_len == 0 && !conn->owner_gone && owner_attached(conn)) {
 		n = sendmsg(conn->source.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			owner_is_gone(conn);
+			owner_is_gone(conn, false);
 		if (n < 0)
 			n = 0;
 	}
@@ -333,7 +334,7 @@ static void on_owner(struct event_source *source, uint32_t events)
 	if (events & EPOLLIN)
 		conn->readable = true;
 	if (events & (EPOLLHUP | EPOLLERR))
-		owner_is_gone(conn);
+		owner_is_gone(conn, true);
 	settle(conn);
 }
 
@@ -348,10 +349,10 @@ void vsock_connection_watch(struct vsock_connection *conn)
 	if (conn->backlog_len > 0)
 		events |= EPOLLOUT;
 	/* With neither, its going away is still worth knowing, once. */
-	if (!events && !conn->owner_gone && (conn->state == VSOCK_OPEN || receiving(conn)))
+	if (!events && !conn->hung && (conn->state == VSOCK_OPEN || receiving(conn)))
 		events = EPOLLHUP;
 	if (event_source_set(&conn->source, events) < 0)
-		conn->owner_gone = true;
+		conn->owner_gone = conn->hung = true;
 }
 
 /* Takes fd over. */
@@ -380,7 +381,7 @@ static void owner_ended(struct vsock_connection *conn, bool gone)
 	conn->readable = false;
 	stop_stall(conn);
 	if (gone || conn->owner_gone || hung_up(conn->source.fd)) {
-		conn->owner_gone = true;
+		conn->owner_gone = conn->hung = true;
 		swallow_backlog(conn);
 		vsock_connection_event(conn, VSOCK_EV_OWNER_GONE);
 		return;
@@ -401,8 +402,8 @@ ssize_t vsock_connection_read(struct vsock_connection *conn, struct iovec *iov, 
 	n = recvmsg(conn->source.fd, &msg, MSG_DONTWAIT);
 	if (n > 0) {
 		/* A short read has emptied the socket; epoll says when there is more. */
-		conn->readable = (size_t)n == room || conn->owner_gone;
-		if (conn->owner_gone)
+		conn->readable = (size_t)n == room || conn->hung;
+		if (conn->hung)
 			start_deadline(conn, VSOCK_NO_PROGRESS_MS);
 		return n;
 	}

@@ -97,6 +97,7 @@ struct vsock_connection {
 	bool end_read;		    /* we have read its end of file */
 	bool end_written;	    /* we have passed on the guest's end of file */
 	bool owner_gone;	    /* it reads no more: the guest's bytes are swallowed */
+	bool hung;		    /* it is closed altogether: it writes no more either */
 	bool stalled;		    /* readable, but no credit */
 	bool asked;		    /* CREDIT_REQUEST sent for this stall */
 	uint8_t *backlog; /* ring of VSOCK_WINDOW bytes for a slow owner, NULL when empty */

@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #define FIRST_PORT 5000
-#define PORTS      9
+#define PORTS	   9
 
 static char buffer[256 * 1024];
 
@@ -168,8 +168,7 @@ static void accept_loop(unsigned port)
 	int sock = socket(AF_VSOCK, SOCK_STREAM, 0);
 
 	signal(SIGCHLD, SIG_IGN);
-	if (sock < 0 || bind(sock, (struct sockaddr *)&at, sizeof(at)) < 0 ||
-		listen(sock, 128) < 0)
+	if (sock < 0 || bind(sock, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(sock, 128) < 0)
 		die("listen");
 	for (;;) {
 		int fd = accept(sock, NULL, NULL);

@@ -21,8 +21,8 @@
 #include "base/fd.h"
 #include "vsock/vsock_device.h"
 
-#define MIB      (1024 * 1024)
-#define BIG      (64 * MIB)
+#define MIB	 (1024 * 1024)
+#define BIG	 (64 * MIB)
 #define DEADLINE 120 /* seconds for one check: TCG on a shared machine */
 
 static struct event_loop *loop;
@@ -149,7 +149,8 @@ static void run(const char *what, uint32_t port, client_fn fn, double mib)
 	check(good, what, detail);
 }
 
-/* ---- clients: return 0 when good, else the number of what went wrong ------------------------------ */
+/* ---- clients: return 0 when good, else the number of what went wrong
+ * ------------------------------ */
 
 static uint8_t pattern(uint64_t at)
 {
@@ -360,7 +361,8 @@ static int client_dial_accepted(int fd)
 	return read(fd, answer, sizeof(answer) - 1) > 0 && atoi(answer) == 0 ? 0 : 1;
 }
 
-/* ---- checks ---------------------------------------------------------------------------------------- */
+/* ---- checks
+ * ---------------------------------------------------------------------------------------- */
 
 static int accepted_fd = -1;
 

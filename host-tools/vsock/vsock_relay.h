@@ -1,0 +1,46 @@
+/*
+ * vsock_relay: copies between two connected stream sockets until both directions have ended.
+ *
+ * Half closes are passed on. Embedded in a client of vsock_listener. Never sleeps.
+ */
+#ifndef VSOCK_VSOCK_RELAY_H
+#define VSOCK_VSOCK_RELAY_H
+
+#include "base/event_loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VSOCK_RELAY_BUFFER	65536 /* bytes under way in each direction */
+#define VSOCK_RELAY_PATIENCE_MS 60000 /* one end gone, the other does not take the last bytes */
+
+struct vsock_relay;
+/* Both directions have ended, or one end failed. Called once, last: may free the relay. */
+typedef void (*vsock_relay_fn)(struct vsock_relay *relay);
+
+/* One end, and what was read from it for the other. */
+struct vsock_relay_end {
+	struct event_source source; /* descriptor owned while added */
+	struct vsock_relay *relay;
+	uint8_t *data; /* owned */
+	size_t at, len;
+	bool ended;  /* nothing more will be read from it */
+	bool passed; /* ... and the other end was told */
+	bool gone;   /* closed altogether: it will not read either */
+};
+
+struct vsock_relay {
+	struct event_loop *loop;
+	struct vsock_relay_end ends[2];
+	struct event_timer patience;
+	vsock_relay_fn done;
+};
+
+/* Takes both descriptors over, also on failure (negative errno). */
+int vsock_relay_start(
+	struct vsock_relay *relay, struct event_loop *loop, int a, int b, vsock_relay_fn done);
+/* Closes both; done is not called. Accepts zeroed. */
+void vsock_relay_release(struct vsock_relay *relay);
+
+#endif

@@ -148,7 +148,7 @@ static int walk_enter(struct tree_walk *walk, int fd)
 	DIR *dir = fdopendir(fd);
 
 	if (!dir) {
-		int r = -errno;
+		int r = errno ? -errno : -ENOMEM;
 
 		close(fd);
 		return r;

@@ -1,0 +1,71 @@
+# Unit tests and the checks of the sources. Included by the Makefile.
+#   make test-unit          unit tests and the tests of scripts (SAN=1: unit tests under sanitizers)
+#   make lint               layers, banned calls, link map, format, clang-tidy, cppcheck
+#   make format             clang-format over all sources
+#   make size               what the agent's binary weighs, and whether that is within its bar
+#   make compile_commands.json   for editors and clang-tidy; lands in the build folder
+# Results of a suite go to $(BUILD)/results/<suite>; `tests/run-tests.sh --sum` adds them up.
+
+RUN_TESTS    := tests/run-tests.sh
+TEST_RESULTS := $(BUILD)/results
+
+# Scripts that print TAP themselves and need neither a VM nor an agent.
+SCRIPT_TESTS := tests/tools/test_run_tests.sh tests/tools/test_check_layers.sh $(wildcard tests/image/test_*.sh)
+
+.PHONY: test-unit
+# The sum is the last line, and its exit code the target's.
+test-unit: run-unit
+	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/unit
+.PHONY: run-unit
+# Runs and records; whoever depends on this adds up.
+run-unit: unit-bins
+	$(Q)rm -f $(TEST_RESULTS)/unit
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/unit --timeout 90 $(UNIT_BINS) $(HOST_UNIT_BINS) $(if $(SAN),,$(SCRIPT_TESTS))
+
+# ---- sources ------------------------------------------------------------------------------------------
+LINT_GUEST   := $(BASE_SRC) $(TTRPC_SRC) $(AGENT_SRC) $(wildcard agent/main.c)
+LINT_HOST    := $(HOST_SRC) $(wildcard host-tools/main.c)
+LINT_TESTS   := $(UNIT_TESTS) $(HOST_UNIT_TESTS) $(TEST_LIB_SRC)
+FORMAT_FILES  = $(shell find agent host-tools tests -name '*.[ch]')
+
+.PHONY: lint lint-layers lint-format lint-tidy lint-cppcheck format
+lint: lint-layers lint-format lint-cppcheck lint-tidy
+lint-layers: $(if $(wildcard agent/main.c),$(BUILD)/cradle-agent.debug)
+	$(call say,LAYERS,agent host-tools)
+	$(Q)tests/check-layers.sh $(if $(wildcard agent/main.c),--map $(BUILD)/cradle-agent.debug.map)
+lint-format:
+	$(call say,FORMAT,agent host-tools tests)
+	$(Q)clang-format --dry-run -Werror $(FORMAT_FILES)
+format:
+	$(Q)clang-format -i $(FORMAT_FILES)
+lint-cppcheck: $(PROTO_HDR)
+	$(call say,CPPCHECK,agent host-tools)
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability \
+		--suppressions-list=tests/lint/cppcheck.txt -D_GNU_SOURCE -D__linux__ -DCRADLE_VERSION='"$(VERSION)"' \
+		-Iagent -Ihost-tools $(LINT_GUEST) $(LINT_HOST)
+# Each file is its own process: as many at once as make is told to use.
+lint-tidy: $(patsubst %,$(BUILD)/lint/%.tidy,$(LINT_GUEST) $(LINT_HOST))
+$(BUILD)/lint/%.tidy: % .clang-tidy $(BUILD)/.cflags | $(PROTO_HDR)
+	$(call say,TIDY,$<)
+	$(Q)mkdir -p $(@D) && clang-tidy --quiet $< -- $(filter-out -fno-common -ffile-prefix-map=%,$(COMMON)) -iquote host-tools -Wno-unknown-warning-option 2> $@.err || { cat $@.err; exit 1; }
+	$(Q)rm -f $@.err && touch $@
+
+.PHONY: size
+size: $(BUILD)/cradle-agent
+	$(Q)size $(BUILD)/cradle-agent.debug
+	$(Q)bytes=$$(stat -c %s $<); echo "$<: $$bytes bytes of at most 1500000"; [ $$bytes -le 1500000 ]
+
+# clangd and clang-tidy find it in the build folder.
+.PHONY: compile_commands.json
+compile_commands.json: build/compile_commands.json
+build/compile_commands.json: $(BUILD)/.cflags $(HOST)/.cflags $(MAKEFILE_LIST)
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D) && { \
+		for f in $(LINT_GUEST); do printf '%s\t%s\n' "$$f" $(call quote,$(CC) $(GUEST_CFLAGS)); done; \
+		for f in $(LINT_HOST); do printf '%s\t%s\n' "$$f" $(call quote,$(CC) $(HOST_CFLAGS)); done; \
+		for f in $(LINT_TESTS); do printf '%s\t%s\n' "$$f" $(call quote,$(CC) $(GUEST_CFLAGS) -iquote tests -iquote host-tools); done; \
+	} | awk -F '\t' -v dir="$(CURDIR)" 'BEGIN { print "[" } \
+		{ gsub(/["\\]/, "\\\\&", $$2); \
+		  printf "%s{\"directory\": \"%s\", \"file\": \"%s\", \"command\": \"%s -c %s\"}", (NR > 1 ? ",\n" : ""), dir, $$1, $$2, $$1 } \
+		END { print "\n]" }' > $@
+quote = '$(subst ','\'',$(1))'

@@ -1,1 +1,1 @@
-HOST_SRC += host-tools/command_table.c host-tools/nearest.c
+HOST_SRC += host-tools/command_table.c host-tools/nearest.c host-tools/failure.c

@@ -1,0 +1,449 @@
+/* vm: QEMU as a child of the event loop. */
+#include "vm/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/child_process.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/socket.h"
+#include "base/strings.h"
+#include "vm/qemu_command.h"
+#include "vm/qmp.h"
+#include "vm/vhost_vsock.h"
+#include "vsock/vsock_device.h"
+
+#define QUIT_PATIENCE_MS 1000
+#define COMPLAINT_MAX	 1024
+/* Any would do: nobody else sees the addresses behind our own device. */
+#define OWN_DEVICE_CID 3
+
+struct vm {
+	struct event_loop *loop;
+	struct vm_config config;
+	struct vm_events events;
+	struct child_process child;
+	bool started;
+	struct console console;
+	struct event_source console_source; /* its descriptor is owned */
+	struct event_source stderr_source;  /* the same */
+	char complaint[COMPLAINT_MAX];	    /* the end of QEMU's stderr */
+	size_t complaint_len;
+	struct qmp qmp;
+	struct vsock_device *device;
+	struct vsock_kernel_dialer kernel_dialer;
+	struct event_timer kill_timer;
+	struct event_task gone_task;
+	bool stopping;
+	char folder[PATH_MAX];	    /* private, empty = none */
+	char socket_path[PATH_MAX]; /* of our vsock device */
+};
+
+/* What QEMU's child needs of the parent; all CLOEXEC, cleared in the child. */
+struct qemu_fds {
+	int console, qmp, err; /* the child's ends */
+};
+
+static void close_source(struct event_source *source)
+{
+	int fd = source->fd;
+
+	if (!event_source_added(source))
+		return;
+	event_source_remove(source);
+	close(fd);
+}
+
+/* ---- what QEMU and the guest say ---------------------------------------------------------------
+ */
+
+static bool read_console(struct vm *vm)
+{
+	char chunk[4096];
+	ssize_t n = read(vm->console_source.fd, chunk, sizeof(chunk));
+
+	if (n > 0)
+		console_feed(&vm->console, chunk, (size_t)n);
+	else if (n == 0 || errno != EAGAIN)
+		close_source(&vm->console_source);
+	return n > 0;
+}
+
+static void on_console(struct event_source *source, uint32_t events)
+{
+	read_console(container_of(source, struct vm, console_source));
+}
+
+static void keep_complaint(struct vm *vm, const char *text, size_t len)
+{
+	size_t room = COMPLAINT_MAX - 1 - vm->complaint_len;
+
+	if (len > COMPLAINT_MAX - 1) {
+		text += len - (COMPLAINT_MAX - 1);
+		len = COMPLAINT_MAX - 1;
+	}
+	if (len > room) {
+		vm->complaint_len -= len - room;
+		memmove(vm->complaint, vm->complaint + (len - room), vm->complaint_len);
+	}
+	memcpy(vm->complaint + vm->complaint_len, text, len);
+	vm->complaint_len += len;
+	vm->complaint[vm->complaint_len] = '\0';
+}
+
+static bool read_stderr(struct vm *vm)
+{
+	char chunk[1024];
+	ssize_t n = read(vm->stderr_source.fd, chunk, sizeof(chunk));
+
+	if (n > 0)
+		keep_complaint(vm, chunk, (size_t)n);
+	else if (n == 0 || errno != EAGAIN)
+		close_source(&vm->stderr_source);
+	return n > 0;
+}
+
+static void on_stderr(struct event_source *source, uint32_t events)
+{
+	read_stderr(container_of(source, struct vm, stderr_source));
+}
+
+static void report_gone(struct event_task *task)
+{
+	struct vm *vm = container_of(task, struct vm, gone_task);
+
+	if (vm->events.gone)
+		vm->events.gone(vm->events.owner);
+}
+
+static void on_exit_of_qemu(struct child_process *child)
+{
+	struct vm *vm = container_of(child, struct vm, child);
+
+	event_timer_stop(&vm->kill_timer);
+	/* What it said last may still be on its way. */
+	while (event_source_added(&vm->console_source) && read_console(vm))
+		;
+	while (event_source_added(&vm->stderr_source) && read_stderr(vm))
+		;
+	event_task_defer(vm->loop, &vm->gone_task, report_gone);
+}
+
+static void on_qmp_event(void *owner, const char *name)
+{
+	struct vm *vm = owner;
+
+	if (str_eq(name, "RESET") && vm->device)
+		vsock_device_reset(vm->device);
+}
+
+static void on_console_line(void *context, const char *line)
+{
+	struct vm *vm = context;
+
+	vm->events.console_line(vm->events.owner, line);
+}
+
+static void on_vsock_ready(void *owner)
+{
+	struct vm *vm = owner;
+
+	if (vm->events.vsock_ready)
+		vm->events.vsock_ready(vm->events.owner);
+}
+
+/* ---- start
+ * --------------------------------------------------------------------------------------- */
+
+static int make_folder(struct vm *vm, struct error *err)
+{
+	const char *base = getenv("XDG_RUNTIME_DIR");
+	int r;
+
+	if (str_empty(base) || access(base, W_OK) < 0)
+		base = "/tmp";
+	r = path_join(vm->folder, sizeof(vm->folder), base, "cradle-XXXXXX");
+	if (r == 0 && !mkdtemp(vm->folder))
+		r = -errno;
+	if (r < 0) {
+		vm->folder[0] = '\0';
+		return error_errno(err, -r, "create a private folder in %s", base);
+	}
+	return 0;
+}
+
+static int make_vsock(struct vm *vm, struct error *err)
+{
+	struct vsock_device_events events = {.ready = on_vsock_ready, .owner = vm};
+	int r;
+
+	vm->config.vhost_fd = vhost_vsock_open(&vm->config.cid);
+	if (vm->config.vhost_fd >= 0) {
+		vm->config.vsock = VM_VSOCK_VHOST_KERNEL;
+		return 0;
+	}
+	vm->config.vsock = VM_VSOCK_VHOST_USER;
+	r = make_folder(vm, err);
+	if (r < 0)
+		return r;
+	path_join(vm->socket_path, sizeof(vm->socket_path), vm->folder, "vsock");
+	vm->config.vsock_socket = vm->socket_path;
+	vm->device = vsock_device_new(vm->loop, vm->socket_path, OWN_DEVICE_CID, err);
+	if (!vm->device)
+		return -EIO;
+	vsock_device_set_events(vm->device, &events);
+	return 0;
+}
+
+static int add_reader(struct vm *vm, struct event_source *source, int *fd, event_source_fn callback,
+	const char *name, struct error *err)
+{
+	int r = fd_set_nonblock(*fd, true);
+
+	if (r == 0)
+		r = event_source_add(vm->loop, source, *fd, EPOLLIN, callback, name);
+	if (r < 0)
+		return error_errno(err, -r, "%s of the VM", name);
+	take_fd(fd);
+	return 0;
+}
+
+/* Our ends join the loop, QEMU's ends go to ret. */
+static int make_channels(struct vm *vm, struct qemu_fds *ret, struct error *err)
+{
+	struct qmp_events events = {.event = on_qmp_event, .owner = vm};
+	int console[2] = {-1, -1}, qmp[2] = {-1, -1}, errs[2] = {-1, -1};
+	int r;
+
+	if (socket_pair(SOCK_STREAM, console) < 0 || socket_pair(SOCK_STREAM, qmp) < 0 ||
+		pipe2(errs, O_CLOEXEC) < 0) {
+		r = error_errno(err, errno, "channels of the VM");
+		close_fd(&qmp[0]);
+	} else {
+		r = qmp_init(&vm->qmp, vm->loop, qmp[0], &events, err);
+	}
+	if (r == 0)
+		r = add_reader(vm, &vm->console_source, &console[0], on_console, "console", err);
+	if (r == 0)
+		r = add_reader(vm, &vm->stderr_source, &errs[0], on_stderr, "QEMU's stderr", err);
+	close_fd(&console[0]);
+	close_fd(&errs[0]);
+	*ret = (struct qemu_fds){.console = console[1], .qmp = qmp[1], .err = errs[1]};
+	return r;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* In the child. Own session: Ctrl-C at the terminal is for us, not for QEMU. */
+static void __attribute__((noreturn))
+become_qemu(const struct qemu_command *command, const struct vm_config *config, int err_fd)
+{
+	int keep[] = {config->image_fd, config->console_fd, config->qmp_fd, config->vhost_fd};
+	int null = open("/dev/null", O_RDWR);
+	size_t count = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setsid();
+	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
+		if (keep[i] >= 0 && fd_set_cloexec(keep[i], false) == 0)
+			keep[count++] = keep[i];
+	}
+	qsort(keep, count, sizeof(keep[0]), compare_ints);
+	if (null >= 0)
+		dup2(null, 0);
+	dup2(err_fd, 1);
+	dup2(err_fd, 2);
+	fd_close_from(3, keep, count);
+	execvp(command->argv[0], command->argv);
+	dprintf(2, "%s: %s: %s\n", command->argv[0], errno_name(errno), errno_text(errno));
+	_exit(127);
+}
+
+static int start_qemu(struct vm *vm, struct qemu_fds *fds, struct error *err)
+{
+	struct qemu_command command;
+	pid_t pid;
+	int r;
+
+	vm->config.console_fd = fds->console;
+	vm->config.qmp_fd = fds->qmp;
+	r = qemu_command_build(&vm->config, &command, err);
+	if (r < 0)
+		return r;
+	pid = child_process_fork(&vm->child, NULL, on_exit_of_qemu, "qemu");
+	if (pid == 0)
+		become_qemu(&command, &vm->config, fds->err);
+	qemu_command_release(&command);
+	if (pid < 0)
+		return error_errno(err, -pid, "start QEMU");
+	vm->started = true;
+	return 0;
+}
+
+struct vm *vm_start(struct event_loop *loop, const struct vm_config *config,
+	const struct vm_events *events, struct error *err)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	struct qemu_fds fds = {-1, -1, -1};
+	int r;
+
+	if (!vm) {
+		error_errno(err, ENOMEM, "VM");
+		return NULL;
+	}
+	vm->loop = loop;
+	vm->config = *config;
+	vm->config.vhost_fd = -1;
+	vm->events = *events;
+	vm->child.pidfd = -1;
+	console_init(&vm->console);
+	if (events->console_line) {
+		vm->console.on_line = on_console_line;
+		vm->console.context = vm;
+	}
+	r = make_vsock(vm, err);
+	if (r == 0)
+		r = make_channels(vm, &fds, err);
+	if (r == 0)
+		r = start_qemu(vm, &fds, err);
+	close_fd(&fds.console);
+	close_fd(&fds.qmp);
+	close_fd(&fds.err);
+	if (r < 0) {
+		vm_free(vm);
+		return NULL;
+	}
+	return vm;
+}
+
+/* ---- end
+ * ----------------------------------------------------------------------------------------- */
+
+static void kill_qemu(struct event_timer *timer)
+{
+	struct vm *vm = container_of(timer, struct vm, kill_timer);
+
+	child_process_signal(&vm->child, SIGKILL);
+}
+
+void vm_stop(struct vm *vm)
+{
+	if (vm->stopping || !vm_running(vm))
+		return;
+	vm->stopping = true;
+	qmp_quit(&vm->qmp);
+	event_timer_start(vm->loop, &vm->kill_timer, QUIT_PATIENCE_MS, kill_qemu, "QEMU's quit");
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	if (vm_running(vm)) {
+		child_process_signal(&vm->child, SIGKILL);
+		child_process_wait(&vm->child);
+	}
+	child_process_disown(&vm->child);
+	event_timer_stop(&vm->kill_timer);
+	event_task_cancel(&vm->gone_task);
+	close_source(&vm->console_source);
+	close_source(&vm->stderr_source);
+	qmp_release(&vm->qmp);
+	vsock_device_free(vm->device);
+	close_fd(&vm->config.vhost_fd);
+	if (vm->folder[0])
+		path_remove_tree(vm->folder);
+	free(vm);
+}
+
+/* ---- questions
+ * ----------------------------------------------------------------------------------- */
+
+struct vsock_dialer vm_dialer(struct vm *vm)
+{
+	if (vm->device)
+		return vsock_device_dialer(vm->device);
+	return vsock_kernel_dialer_init(&vm->kernel_dialer, vm->loop, vm->config.cid);
+}
+
+struct vsock_device *vm_vsock_device(struct vm *vm)
+{
+	return vm->device;
+}
+
+bool vm_vsock_ready(const struct vm *vm)
+{
+	return vm->device && vsock_device_ready(vm->device);
+}
+
+bool vm_running(const struct vm *vm)
+{
+	return vm->started && !vm->child.exited;
+}
+
+const struct console *vm_console(const struct vm *vm)
+{
+	return &vm->console;
+}
+
+/* QEMU's complaint without its trailing newline, on one line. */
+static void complaint_text(const struct vm *vm, char *out, size_t size)
+{
+	size_t len;
+
+	str_copy(out, size, vm->complaint);
+	len = strlen(out);
+	while (len > 0 && out[len - 1] == '\n')
+		out[--len] = '\0';
+	for (char *at = out; *at; at++) {
+		if ((unsigned char)*at < 0x20)
+			*at = at[0] == '\n' ? ';' : '?';
+	}
+}
+
+void vm_explain(const struct vm *vm, struct failure *failure)
+{
+	const char *program =
+		vm->config.qemu ? vm->config.qemu : qemu_default_program(vm->config.arch);
+	const struct child_process *child = &vm->child;
+	char said[400];
+
+	complaint_text(vm, said, sizeof(said));
+	if (vm->console.panic[0])
+		failure_set(failure, "the guest's kernel panicked",
+			"The console's last lines say more; --verbose shows all of it.", "%s",
+			vm->console.panic);
+	else if (child->exit_status == 127 && strstr(said, "ENOENT"))
+		failure_set(failure, "QEMU did not start",
+			"Install it (Debian: apt install qemu-system-x86), or name it with --qemu.",
+			"%s is not there", program);
+	else if (child->exit_signal)
+		failure_set(failure, "QEMU died",
+			"Was it killed from outside, or is this host out of memory?",
+			"%s was ended by signal %d%s%s", program, child->exit_signal,
+			said[0] ? ": " : "", said);
+	else if (child->exit_status != 0)
+		failure_set(failure, "QEMU did not start",
+			"This is QEMU's own message; cradle is made for QEMU 7.2 and later.",
+			"%s ended with %d: %s", program, child->exit_status,
+			said[0] ? said : "it gave no reason");
+	else
+		failure_set(failure, "the guest ended",
+			"Did the kernel die before its console came up? --verbose shows the "
+			"console.",
+			"the VM was reset or powered off%s%s",
+			vm->console.complaint[0] ? "; the agent's last word: " : "",
+			vm->console.complaint);
+	failure->show_console = vm->console.bytes > 0;
+}

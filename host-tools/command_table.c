@@ -6,6 +6,7 @@
 #include <string.h>
 
 const struct command *const command_table[] = {
+	&run_command,
 	NULL,
 };
 

@@ -30,7 +30,7 @@ static const struct arch_row arch_rows[] = {
 	{"x86_64", "qemu-system-x86_64", "q35", "host", "max", "ttyS0", "-serial chardev:console0",
 		"virtio-blk-pci", "vhost-user-vsock-pci", "vhost-vsock-pci",
 		"reboot=t tsc=reliable no_timer_check i8042.noaux=1 i8042.nopnp=1 "
-		"rcupdate.rcu_expedited=1 noreplace-smp cryptomgr.notests"},
+		"rcupdate.rcu_expedited=1 noreplace-smp cryptomgr.notests swiotlb=noforce"},
 	{"s390x", "qemu-system-s390x", "s390-ccw-virtio", "host", "max", "ttysclp0",
 		"-serial none -device sclpconsole,chardev=console0", "virtio-blk-ccw",
 		"vhost-user-vsock-pci", "vhost-vsock-ccw", "rcupdate.rcu_expedited=1"},

@@ -1,0 +1,57 @@
+/*
+ * agent_link: the calls that `cradle run` makes, each by name in one line: which service, which
+ * messages, which patience. On top of the ttrpc client; used by guest_session, process_output and
+ * process_input.
+ */
+#ifndef RUN_AGENT_LINK_H
+#define RUN_AGENT_LINK_H
+
+#include "ttrpc/client.h"
+
+#include "agent.pb-c.h"
+#include "memory.pb-c.h"
+
+/* The agent undoes what is not done by then (host-side.md 4.2: what the runtimes wait). */
+#define AGENT_CALL_TIMEOUT_MS 60000
+
+/* One call under way, with room for nothing else. */
+struct agent_call {
+	struct client_call call;
+	bool active; /* started and not yet done */
+};
+
+/* Each starts the call; done runs later. 0, or negative errno with err (done never runs then). */
+int agent_create_sandbox(struct ttrpc_client *client, struct agent_call *call, const char *id,
+	client_call_fn done, struct error *err);
+int agent_destroy_sandbox(struct ttrpc_client *client, struct agent_call *call, client_call_fn done,
+	struct error *err);
+int agent_create_container(struct ttrpc_client *client, struct agent_call *call,
+	const Grpc__CreateContainerRequest *request, client_call_fn done, struct error *err);
+int agent_start_container(struct ttrpc_client *client, struct agent_call *call, const char *id,
+	client_call_fn done, struct error *err);
+int agent_remove_container(struct ttrpc_client *client, struct agent_call *call, const char *id,
+	client_call_fn done, struct error *err);
+int agent_wait_process(struct ttrpc_client *client, struct agent_call *call, const char *id,
+	client_call_fn done, struct error *err);
+int agent_signal(struct ttrpc_client *client, struct agent_call *call, const char *id, int signal,
+	client_call_fn done, struct error *err);
+int agent_stats(struct ttrpc_client *client, struct agent_call *call, const char *id,
+	client_call_fn done, struct error *err);
+int agent_get_oom_event(struct ttrpc_client *client, struct agent_call *call, client_call_fn done,
+	struct error *err);
+int agent_list_oom_records(struct ttrpc_client *client, struct agent_call *call, const char *id,
+	client_call_fn done, struct error *err);
+/* method: ReadStdout or ReadStderr. */
+int agent_read(struct ttrpc_client *client, struct agent_call *call, const char *method,
+	const char *id, uint32_t len, client_call_fn done, struct error *err);
+int agent_write_stdin(struct ttrpc_client *client, struct agent_call *call, const char *id,
+	const void *data, size_t len, client_call_fn done, struct error *err);
+int agent_close_stdin(struct ttrpc_client *client, struct agent_call *call, const char *id,
+	client_call_fn done, struct error *err);
+
+/* First thing in a done callback: marks the call as done. Returns the agent_call. */
+struct agent_call *agent_call_finished(struct client_call *call);
+/* Cancels what is under way and frees the answer. Accepts zeroed. */
+void agent_call_drop(struct agent_call *call);
+
+#endif

@@ -1,0 +1,376 @@
+/* guest_session: the order of calls of one container's life. Each step is the done of the last. */
+#include "run/guest_session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/strings.h"
+#include "command_table.h"
+#include "run/memory_report.h"
+
+/* 128 + SIGKILL: what the kernel's OOM killer leaves behind. */
+#define KILLED 137
+
+static struct guest_session *session_from(struct agent_call *call)
+{
+	return container_of(call, struct guest_session, call);
+}
+
+/* ---- the end, one way or the other: reported once, from a clean stack
+ * ----------------------------- */
+
+static void report(struct event_task *task)
+{
+	struct guest_session *session = container_of(task, struct guest_session, over_task);
+
+	if (session->failure.exit_code)
+		session->events.failed(session->events.owner, &session->failure);
+	else
+		session->events.finished(session->events.owner, &session->result);
+}
+
+static void finish(struct guest_session *session)
+{
+	if (session->over)
+		return;
+	session->over = true;
+	event_task_defer(session->loop, &session->over_task, report);
+}
+
+static void fail(struct guest_session *session, const char *stage, const char *advice,
+	const struct error *err)
+{
+	if (session->over)
+		return;
+	/* Whatever step was under way: a lost connection is one story. */
+	if (err->status == STATUS_UNAVAILABLE) {
+		stage = "the agent is gone";
+		advice = "Its last words may be on the console; --verbose shows all of it.";
+	}
+	failure_wrap(&session->failure, stage, advice, err);
+	session->failure.show_console = true;
+	finish(session);
+}
+
+static void on_closed(struct ttrpc_client *client, const struct error *err)
+{
+	struct guest_session *session = ttrpc_client_context(client);
+
+	struct error gone = *err;
+
+	gone.status = STATUS_UNAVAILABLE;
+	fail(session, "", NULL, &gone);
+}
+
+/* ---- steps after the container's end
+ * --------------------------------------------------------------- */
+
+static void on_destroyed(struct client_call *call, int result, const struct error *err)
+{
+	struct guest_session *session = session_from(agent_call_finished(call));
+
+	/* The VM ends now in any case: what could not be tidied dies with it. */
+	finish(session);
+}
+
+static void destroy_sandbox(struct guest_session *session)
+{
+	agent_call_drop(&session->call);
+	if (agent_destroy_sandbox(session->client, &session->call, on_destroyed, NULL) < 0)
+		finish(session);
+}
+
+static void on_removed(struct client_call *call, int result, const struct error *err)
+{
+	destroy_sandbox(session_from(agent_call_finished(call)));
+}
+
+static void remove_container(struct guest_session *session)
+{
+	agent_call_drop(&session->call);
+	if (agent_remove_container(session->client, &session->call, session->id, on_removed, NULL) <
+		0)
+		finish(session);
+}
+
+static void on_stats(struct client_call *call, int result, const struct error *err)
+{
+	struct guest_session *session = session_from(agent_call_finished(call));
+	struct session_result *to = &session->result;
+	bool oom_unexplained = session->oom_seen && to->exit_code == KILLED && !to->oom[0];
+
+	if (result == 0) {
+		const Grpc__StatsContainerResponse *stats =
+			(const Grpc__StatsContainerResponse *)call->response;
+
+		if (session->request.want_stats)
+			memory_report_figures(session->id, stats, to->stats, sizeof(to->stats));
+		if (oom_unexplained)
+			memory_report_oom_from_stats(session->id, stats, to->oom, sizeof(to->oom));
+	} else if (oom_unexplained) {
+		memory_report_oom_bare(
+			session->id, session->request.memory_limit, to->oom, sizeof(to->oom));
+	}
+	remove_container(session);
+}
+
+static void ask_stats(struct guest_session *session)
+{
+	agent_call_drop(&session->call);
+	if (agent_stats(session->client, &session->call, session->id, on_stats, NULL) < 0)
+		remove_container(session);
+}
+
+static void on_oom_records(struct client_call *call, int result, const struct error *err)
+{
+	struct guest_session *session = session_from(agent_call_finished(call));
+	const Cradle__ListOOMRecordsResponse *records =
+		(const Cradle__ListOOMRecordsResponse *)call->response;
+
+	/* An agent without this service says UNIMPLEMENTED; one without a record has no cause. */
+	if (result == 0 && records->n_records > 0)
+		memory_report_oom(
+			session->id, records, session->result.oom, sizeof(session->result.oom));
+	if (!session->result.oom[0] || session->request.want_stats)
+		ask_stats(session);
+	else
+		remove_container(session);
+}
+
+static void after_exit(struct guest_session *session)
+{
+	agent_call_drop(&session->call);
+	if (session->oom_seen && session->result.exit_code == KILLED) {
+		if (agent_list_oom_records(
+			    session->client, &session->call, session->id, on_oom_records, NULL) < 0)
+			ask_stats(session);
+	} else if (session->request.want_stats) {
+		ask_stats(session);
+	} else {
+		remove_container(session);
+	}
+}
+
+/* ---- while it runs
+ * ----------------------------------------------------------------------------------- */
+
+static void on_waited(struct client_call *call, int result, const struct error *err)
+{
+	struct guest_session *session = session_from(agent_call_finished(call));
+	const Grpc__WaitProcessResponse *response =
+		(const Grpc__WaitProcessResponse *)call->response;
+
+	if (result < 0) {
+		fail(session, "the container's exit code is lost", NULL, err);
+		return;
+	}
+	/* What the guest says becomes our exit code: only what one can be. */
+	session->result.exit_code = response->status & 0xff;
+	if (session->reader_gone)
+		session->result.exit_code = 128 + SIGPIPE;
+	after_exit(session);
+}
+
+static void on_output_finished(struct process_output *output)
+{
+	struct guest_session *session = output->owner;
+	struct error err = ERROR_INIT;
+
+	if (session->over || !session->out.reported || !session->err.reported)
+		return;
+	if (output->error.status) {
+		fail(session, "the container's output was cut", NULL, &output->error);
+		return;
+	}
+	/* The order of the runtimes: output first, then the exit (host-side.md 5.3). */
+	agent_call_drop(&session->call);
+	if (agent_wait_process(session->client, &session->call, session->id, on_waited, &err) < 0)
+		fail(session, "the container's exit code is lost", NULL, &err);
+}
+
+static void on_signalled(struct client_call *call, int result, const struct error *err)
+{
+	agent_call_finished(call);
+}
+
+/* Who reads our output has gone: elsewhere SIGPIPE would end the program now. */
+static void on_reader_gone(struct process_output *output)
+{
+	struct guest_session *session = output->owner;
+
+	if (session->reader_gone || session->over)
+		return;
+	session->reader_gone = true;
+	agent_signal(
+		session->client, &session->signal_call, session->id, SIGKILL, on_signalled, NULL);
+}
+
+static void ask_oom_event(struct guest_session *session);
+
+static void on_oom_event(struct client_call *call, int result, const struct error *err)
+{
+	struct guest_session *session =
+		container_of(agent_call_finished(call), struct guest_session, oom_call);
+
+	/* Without events there is only no explanation: the run goes on. */
+	if (result < 0 || session->over)
+		return;
+	if (str_eq(((const Grpc__OOMEvent *)call->response)->container_id, session->id))
+		session->oom_seen = true;
+	client_call_release(call);
+	ask_oom_event(session);
+}
+
+static void ask_oom_event(struct guest_session *session)
+{
+	agent_get_oom_event(session->client, &session->oom_call, on_oom_event, NULL);
+}
+
+/* ---- steps up to the start
+ * ------------------------------------------------------------------------- */
+
+/* The text of an exec that failed ends in its errno: 126 and 127 are the shell's codes for it. */
+static void fail_start(struct guest_session *session, const char *stage, const struct error *err)
+{
+	const Grpc__Process *process = session->request.container->oci->process;
+	const char *command = process->args[0];
+	struct error named = ERROR_INIT;
+	char text[ERROR_RENDER_MAX];
+	bool exec_step;
+
+	error_render(err, text, sizeof(text));
+	exec_step = strstr(text, "exec") != NULL;
+	if (exec_step && strstr(text, "ENOENT")) {
+		error_set(&named, STATUS_NOT_FOUND, 0, "%s: %s", command, text);
+		fail(session, "the command is not in the image",
+			"Is its name right, and for a script or a dynamic program: is its "
+			"interpreter there?",
+			&named);
+		session->failure.exit_code = EXIT_NOT_FOUND;
+	} else if (exec_step && (strstr(text, "EACCES") || strstr(text, "ENOEXEC"))) {
+		error_set(&named, STATUS_PERMISSION_DENIED, 0, "%s: %s", command, text);
+		fail(session, "the command cannot be executed",
+			"Is it executable, and built for this architecture?", &named);
+		session->failure.exit_code = EXIT_NOT_EXECUTABLE;
+	} else {
+		fail(session, stage, NULL, err);
+		return;
+	}
+	session->failure.show_console = false;
+}
+
+static void on_started(struct client_call *call, int result, const struct error *err)
+{
+	struct guest_session *session = session_from(agent_call_finished(call));
+	struct error why = ERROR_INIT;
+	int r;
+
+	if (result < 0) {
+		fail_start(session, "the container does not start", err);
+		return;
+	}
+	if (session->events.started)
+		session->events.started(session->events.owner);
+	r = process_output_start(&session->out, session->client, session->id, &why);
+	if (r == 0)
+		r = process_output_start(&session->err, session->client, session->id, &why);
+	if (r == 0)
+		r = process_input_start(&session->in, session->loop, session->client, session->id,
+			session->request.in_fd, &why);
+	if (r < 0)
+		fail(session, "the container's streams", NULL, &why);
+}
+
+static void on_created(struct client_call *call, int result, const struct error *err)
+{
+	struct guest_session *session = session_from(agent_call_finished(call));
+	struct error why = ERROR_INIT;
+
+	if (result < 0) {
+		fail_start(session, "the container could not be made", err);
+		return;
+	}
+	session->created = true;
+	ask_oom_event(session);
+	agent_call_drop(&session->call);
+	if (agent_start_container(session->client, &session->call, session->id, on_started, &why) <
+		0)
+		fail(session, "the container does not start", NULL, &why);
+}
+
+static void on_sandbox(struct client_call *call, int result, const struct error *err)
+{
+	struct guest_session *session = session_from(agent_call_finished(call));
+	struct error why = ERROR_INIT;
+
+	if (result < 0) {
+		fail(session, "the sandbox could not be made", NULL, err);
+		return;
+	}
+	if (session->events.ready)
+		session->events.ready(session->events.owner);
+	if (!session->request.container)
+		return;
+	agent_call_drop(&session->call);
+	if (agent_create_container(session->client, &session->call, session->request.container,
+		    on_created, &why) < 0)
+		fail(session, "the container could not be made", NULL, &why);
+}
+
+/* ---- start and release
+ * ----------------------------------------------------------------------------- */
+
+static void init_output(
+	struct guest_session *session, struct process_output *output, int fd, const char *method)
+{
+	process_output_init(output, session->loop, fd, method);
+	output->finished = on_output_finished;
+	output->reader_gone = on_reader_gone;
+	output->owner = session;
+}
+
+int guest_session_start(struct guest_session *session, struct event_loop *loop, int fd,
+	const struct session_request *request, const struct session_events *events,
+	struct error *err)
+{
+	memset(session, 0, sizeof(*session));
+	session->loop = loop;
+	session->request = *request;
+	session->events = *events;
+	if (request->container)
+		session->id = request->container->container_id;
+	init_output(session, &session->out, request->out_fd, "ReadStdout");
+	init_output(session, &session->err, request->err_fd, "ReadStderr");
+	session->client = ttrpc_client_new(loop, fd, on_closed, session);
+	if (!session->client) {
+		guest_session_release(session);
+		return error_errno(err, ENOMEM, "connection to the agent");
+	}
+	return agent_create_sandbox(
+		session->client, &session->call, request->sandbox_id, on_sandbox, err);
+}
+
+void guest_session_end(struct guest_session *session)
+{
+	if (!session->over && !session->call.active)
+		destroy_sandbox(session);
+}
+
+void guest_session_release(struct guest_session *session)
+{
+	if (!session->loop)
+		return;
+	session->over = true;
+	event_task_cancel(&session->over_task);
+	agent_call_drop(&session->call);
+	agent_call_drop(&session->oom_call);
+	agent_call_drop(&session->signal_call);
+	process_input_release(&session->in);
+	process_output_release(&session->out);
+	process_output_release(&session->err);
+	ttrpc_client_free(session->client);
+	session->client = NULL;
+	session->loop = NULL;
+}

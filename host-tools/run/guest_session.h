@@ -1,0 +1,67 @@
+/*
+ * guest_session: one container's life over a connected agent, as events: CreateSandbox,
+ * CreateContainer, streams, StartContainer, the end of its output, WaitProcess, what the figures
+ * say, RemoveContainer, DestroySandbox. The guest is not trusted: every answer is checked by the
+ * ttrpc client, every wait but the container's own run has an end.
+ */
+#ifndef RUN_GUEST_SESSION_H
+#define RUN_GUEST_SESSION_H
+
+#include "failure.h"
+#include "run/process_input.h"
+#include "run/process_output.h"
+
+#include <stdbool.h>
+
+struct session_request {
+	const char *sandbox_id;
+	/* NULL: make the sandbox, report ready, and wait for guest_session_end(). */
+	const Grpc__CreateContainerRequest *container;
+	uint64_t memory_limit;	   /* for the words when the agent has none */
+	int in_fd, out_fd, err_fd; /* in_fd -1: no standard input */
+	bool want_stats;
+};
+
+struct session_result {
+	int exit_code;	 /* the container's; 128+n by signal */
+	char oom[400];	 /* empty: not killed for memory */
+	char stats[400]; /* empty: not asked for, or not to be had */
+};
+
+struct guest_session;
+struct session_events {
+	void (*ready)(void *owner);   /* the sandbox is there */
+	void (*started)(void *owner); /* the container runs */
+	/* The container is gone from the guest, or (hold) the sandbox was ended. */
+	void (*finished)(void *owner, const struct session_result *result);
+	void (*failed)(void *owner, const struct failure *failure);
+	void *owner;
+};
+
+struct guest_session {
+	struct event_loop *loop;
+	struct ttrpc_client *client;
+	struct session_request request;
+	struct session_events events;
+	const char *id;		/* the container's */
+	struct agent_call call; /* the one step under way */
+	struct agent_call oom_call, signal_call;
+	struct process_output out, err;
+	struct process_input in;
+	struct session_result result;
+	bool oom_seen; /* GetOOMEvent named our container */
+	bool reader_gone;
+	bool created, over;
+	struct event_task over_task;
+	struct failure failure;
+};
+
+/* Takes fd, the connection to the agent. 0, or negative errno with err (no events then). */
+int guest_session_start(struct guest_session *session, struct event_loop *loop, int fd,
+	const struct session_request *request, const struct session_events *events,
+	struct error *err);
+/* Without a container: ends the sandbox; finished follows. */
+void guest_session_end(struct guest_session *session);
+void guest_session_release(struct guest_session *session); /* accepts zeroed */
+
+#endif

@@ -1,0 +1,60 @@
+/* run_help: what `cradle run --help` prints. Text only. docs/man/cradle.1 says the same. */
+#ifndef RUN_RUN_HELP_H
+#define RUN_RUN_HELP_H
+
+#define RUN_HELP                                                                                   \
+	"Run a container in a virtual machine of its own.\n"                                       \
+	"\n"                                                                                       \
+	"Usage: cradle run [OPTION...] --rootfs DIR|TAR [--] [COMMAND [ARG...]]\n"                 \
+	"       cradle run --hold --listen SOCKET [OPTION...]\n"                                   \
+	"\n"                                                                                       \
+	"The command (default /bin/sh) sees the root file system as / and may write to it: "       \
+	"writes\n"                                                                                 \
+	"go to an overlay in the guest's memory, count against --memory, and are gone at the "     \
+	"end.\n"                                                                                   \
+	"Its standard output and error are cradle's; its exit code becomes cradle's.\n"            \
+	"\n"                                                                                       \
+	"What runs:\n"                                                                             \
+	"  --rootfs DIR|TAR    root file system; packed once into an image, kept in\n"             \
+	"                      $CRADLE_CACHE (~/.cache/cradle) until the content changes\n"        \
+	"  -e, --env K=V       set a variable; may be repeated\n"                                  \
+	"  -w, --workdir DIR   working folder (default /)\n"                                       \
+	"  -u, --user U[:G]    user and group, names (from the image) or numbers (default 0)\n"    \
+	"  -i, --interactive   pass standard input on; without it the command reads end of file\n" \
+	"  --name ID           container id and host name (default cradle-<random>)\n"             \
+	"\n"                                                                                       \
+	"How much it may use:\n"                                                                   \
+	"  --memory SIZE       limit of the container, e.g. 64M (default 256M). The VM is this\n"  \
+	"                      plus a reserve for kernel and agent, fixed before it boots\n"       \
+	"  --cpus N            CPUs, e.g. 1.5 (default: a VM with one, no limit)\n"                \
+	"  --explain           print how the VM's size adds up\n"                                  \
+	"  --stats             print the container's memory figures after it ended\n"              \
+	"\n"                                                                                       \
+	"The VM:\n"                                                                                \
+	"  --accel auto|kvm|tcg  auto: KVM where a real try succeeds, else emulation (TCG)\n"      \
+	"  --kernel FILE       guest kernel ($CRADLE_KERNEL; default: the build's)\n"              \
+	"  --initrd FILE       guest image ($CRADLE_INITRD; default: the build's)\n"               \
+	"  --qemu PROGRAM      QEMU ($CRADLE_QEMU; default: qemu-system-<architecture>)\n"         \
+	"  --append WORDS      added to the kernel command line, e.g. agent.log=debug\n"           \
+	"  --boot-timeout N    seconds until the agent must have answered (default 90)\n"          \
+	"  --verbose           show the guest's console on standard error\n"                       \
+	"  --listen SOCKET     hybrid-vsock socket to the guest while it lives: a client writes\n" \
+	"                      'CONNECT 1024', then speaks to the agent (cradle call does)\n"      \
+	"  --hold              no container: boot, make a sandbox, print 'ready SOCKET', stay\n"   \
+	"                      until the end of standard input or SIGTERM. --rootfs, if given,\n"  \
+	"                      is the guest's /dev/vda\n"                                          \
+	"\n"                                                                                       \
+	"Exit code: the command's own; 128+n when signal n ended it (137 with a line on "          \
+	"standard\n"                                                                               \
+	"error: killed for memory, and why); 127 not in the image, 126 not executable, 125 "       \
+	"cradle,\n"                                                                                \
+	"the VM or the agent failed, with the stage and the reason on standard error.\n"           \
+	"\n"                                                                                       \
+	"Examples:\n"                                                                              \
+	"  cradle run --rootfs build/x86_64/rootfs -- /bin/echo hello\n"                           \
+	"  tar c folder | cradle run -i --rootfs build/x86_64/rootfs -- tar t\n"                   \
+	"  cradle run --memory 64M --stats --rootfs build/x86_64/rootfs -- /bin/sh -c 'free -m'\n" \
+	"  cradle run --hold --listen /tmp/vm.sock --rootfs build/x86_64/rootfs\n"                 \
+	"    cradle call hvsock:///tmp/vm.sock:1024 grpc.Health/Check   (elsewhere, meanwhile)\n"
+
+#endif

@@ -1,0 +1,262 @@
+/* run_options: getopt_long over one table; wrong names are answered with the nearest right one. */
+#include "run/run_options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "base/strings.h"
+#include "command_table.h"
+#include "nearest.h"
+
+enum {
+	OPT_MEMORY = 256,
+	OPT_CPUS,
+	OPT_EXPLAIN,
+	OPT_STATS,
+	OPT_HOLD,
+	OPT_VERBOSE,
+	OPT_ACCEL,
+	OPT_KERNEL,
+	OPT_INITRD,
+	OPT_QEMU,
+	OPT_APPEND,
+	OPT_LISTEN,
+	OPT_NAME,
+	OPT_ROOTFS,
+	OPT_BOOT_TIMEOUT,
+};
+
+static const struct option options[] = {
+	{"memory", required_argument, NULL, OPT_MEMORY},
+	{"cpus", required_argument, NULL, OPT_CPUS},
+	{"env", required_argument, NULL, 'e'},
+	{"workdir", required_argument, NULL, 'w'},
+	{"user", required_argument, NULL, 'u'},
+	{"interactive", no_argument, NULL, 'i'},
+	{"explain", no_argument, NULL, OPT_EXPLAIN},
+	{"stats", no_argument, NULL, OPT_STATS},
+	{"hold", no_argument, NULL, OPT_HOLD},
+	{"verbose", no_argument, NULL, OPT_VERBOSE},
+	{"accel", required_argument, NULL, OPT_ACCEL},
+	{"kernel", required_argument, NULL, OPT_KERNEL},
+	{"initrd", required_argument, NULL, OPT_INITRD},
+	{"qemu", required_argument, NULL, OPT_QEMU},
+	{"append", required_argument, NULL, OPT_APPEND},
+	{"listen", required_argument, NULL, OPT_LISTEN},
+	{"name", required_argument, NULL, OPT_NAME},
+	{"rootfs", required_argument, NULL, OPT_ROOTFS},
+	{"boot-timeout", required_argument, NULL, OPT_BOOT_TIMEOUT},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+static int set_size(const char *text, uint64_t *ret)
+{
+	if (parse_size(text, ret) < 0 || *ret == 0)
+		return command_usage_error(&run_command,
+			"--memory '%s' is not a size: say 64M, 1G or a number of bytes", text);
+	return 0;
+}
+
+static int set_cpus(const char *text, uint64_t *ret)
+{
+	if (parse_decimal_micro(text, ret) < 0 || *ret == 0)
+		return command_usage_error(
+			&run_command, "--cpus '%s' is not a number of CPUs: say 2 or 0.5", text);
+	return 0;
+}
+
+static int set_accel(const char *text, enum vm_accel *ret)
+{
+	static const char *const names[] = {
+		[VM_ACCEL_AUTO] = "auto", [VM_ACCEL_KVM] = "kvm", [VM_ACCEL_TCG] = "tcg"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (str_eq(text, names[i])) {
+			*ret = (enum vm_accel)i;
+			return 0;
+		}
+	}
+	return command_usage_error(&run_command, "--accel '%s' is not auto, kvm or tcg", text);
+}
+
+static int set_seconds(const char *text, unsigned *ret)
+{
+	uint32_t value;
+
+	if (parse_u32(text, &value) < 0 || value == 0 || value > 86400)
+		return command_usage_error(&run_command,
+			"--boot-timeout '%s' is not a number of seconds (1 to 86400)", text);
+	*ret = value;
+	return 0;
+}
+
+static int add_env(struct run_options *o, char *text)
+{
+	if (!strchr(text, '=') || text[0] == '=')
+		return command_usage_error(&run_command, "--env '%s' is not KEY=VALUE", text);
+	if (o->env_count == RUN_ENV_MAX)
+		return command_usage_error(&run_command, "more than %d times --env", RUN_ENV_MAX);
+	o->env[o->env_count++] = text;
+	return 0;
+}
+
+static int unknown_option(const char *given)
+{
+	struct nearest nearest;
+	char name[80];
+
+	/* Only the name, without the dashes and a value. */
+	str_copy(name, sizeof(name), given);
+	name[strcspn(name, "=")] = '\0';
+	nearest_init(&nearest, name + strspn(name, "-"));
+	for (const struct option *option = options; option->name; option++)
+		nearest_offer(&nearest, option->name);
+	if (str_starts(given, "--") && nearest.best)
+		return command_usage_error(&run_command,
+			"unknown option '%s'; did you mean '--%s'?", name, nearest.best);
+	return command_usage_error(&run_command, "unknown option '%s'", name);
+}
+
+/* Options with a value that needs no check of its own. */
+static const char **text_option(struct run_options *o, int option)
+{
+	switch (option) {
+	case 'w':
+		return &o->workdir;
+	case 'u':
+		return &o->user;
+	case OPT_KERNEL:
+		return &o->kernel;
+	case OPT_INITRD:
+		return &o->initrd;
+	case OPT_QEMU:
+		return &o->qemu;
+	case OPT_APPEND:
+		return &o->append;
+	case OPT_LISTEN:
+		return &o->listen;
+	case OPT_NAME:
+		return &o->name;
+	case OPT_ROOTFS:
+		return &o->rootfs;
+	default:
+		return NULL;
+	}
+}
+
+static bool *flag_option(struct run_options *o, int option)
+{
+	switch (option) {
+	case 'i':
+		return &o->interactive;
+	case 'h':
+		return &o->help;
+	case OPT_EXPLAIN:
+		return &o->explain;
+	case OPT_STATS:
+		return &o->stats;
+	case OPT_HOLD:
+		return &o->hold;
+	case OPT_VERBOSE:
+		return &o->verbose;
+	default:
+		return NULL;
+	}
+}
+
+static int take_option(struct run_options *o, int option, char *value, const char *given)
+{
+	const char **text = text_option(o, option);
+	bool *flag = flag_option(o, option);
+
+	if (flag) {
+		*flag = true;
+		return 0;
+	}
+	if (text) {
+		if (str_empty(value))
+			return command_usage_error(&run_command, "%s needs a value", given);
+		*text = value;
+		return 0;
+	}
+	switch (option) {
+	case OPT_MEMORY:
+		return set_size(value, &o->memory_bytes);
+	case OPT_CPUS:
+		return set_cpus(value, &o->cpus_micro);
+	case OPT_ACCEL:
+		return set_accel(value, &o->accel);
+	case OPT_BOOT_TIMEOUT:
+		return set_seconds(value, &o->boot_timeout_s);
+	case 'e':
+		return add_env(o, value);
+	case ':':
+		return command_usage_error(&run_command, "%s needs a value", given);
+	default:
+		return unknown_option(given);
+	}
+}
+
+static int check_together(const struct run_options *o)
+{
+	if (o->hold && o->arg_count)
+		return command_usage_error(&run_command,
+			"--hold runs no container: '%s' is one word too many", o->args[0]);
+	if (o->hold && !o->listen)
+		return command_usage_error(
+			&run_command, "--hold needs --listen SOCKET: nobody could reach the VM");
+	if (!o->hold && !o->rootfs)
+		return command_usage_error(&run_command,
+			"--rootfs is missing: a folder or a tar with a root file system");
+	return 0;
+}
+
+/* An environment variable stands in for an option that was not given. */
+static void take_environment(struct run_options *o)
+{
+	const struct {
+		const char **option, *variable;
+	} rows[] = {
+		{&o->kernel, "CRADLE_KERNEL"},
+		{&o->initrd, "CRADLE_INITRD"},
+		{&o->qemu, "CRADLE_QEMU"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const char *value = getenv(rows[i].variable);
+
+		if (!*rows[i].option && !str_empty(value))
+			*rows[i].option = value;
+	}
+}
+
+int run_options_parse(int argc, char **argv, struct run_options *ret)
+{
+	struct run_options o = {.accel = VM_ACCEL_AUTO};
+	int option, r;
+
+	opterr = 0;
+	optind = 0; /* glibc: start over, also in a program that parsed before */
+	while ((option = getopt_long(argc, argv, "+:e:w:u:ih", options, NULL)) != -1) {
+		r = take_option(&o, option, optarg, argv[optind - 1]);
+		if (r)
+			return r;
+	}
+	if (o.help) {
+		*ret = o;
+		return 0;
+	}
+	o.args = argv + optind;
+	o.arg_count = (unsigned)(argc - optind);
+	r = check_together(&o);
+	if (r)
+		return r;
+	take_environment(&o);
+	*ret = o;
+	return 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * run_options: the command line of `cradle run`, checked but not acted on. Strings point into argv
+ * or the environment.
+ */
+#ifndef RUN_RUN_OPTIONS_H
+#define RUN_RUN_OPTIONS_H
+
+#include "vm/vm_config.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RUN_ENV_MAX 256
+
+struct run_options {
+	uint64_t memory_bytes; /* 0 = default */
+	uint64_t cpus_micro;   /* 0 = one CPU, no quota */
+	char *env[RUN_ENV_MAX];
+	unsigned env_count;
+	const char *workdir, *user, *name, *rootfs, *listen;
+	bool interactive, explain, stats, hold, verbose;
+	enum vm_accel accel;
+	unsigned boot_timeout_s;	    /* 0 = default */
+	const char *kernel, *initrd, *qemu; /* NULL: kernel, initrd by default_path; qemu on PATH */
+	const char *append;		    /* more kernel command line */
+	char **args;			    /* the container's command */
+	unsigned arg_count;
+	bool help; /* nothing else counts then */
+};
+
+/* 0, or the exit code: what is wrong was said on stderr. */
+int run_options_parse(int argc, char **argv, struct run_options *ret);
+
+#endif

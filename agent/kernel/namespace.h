@@ -1,5 +1,7 @@
 /*
- * namespace: pinned namespaces (namespaces(7)): open descriptors of the files in /proc/PID/ns, close-on-exec.
+ * namespace: pinned namespaces (namespaces(7)): open descriptors of the files in /proc/PID/ns,
+ * close-on-exec. Nothing here sleeps, unless a path given to namespace_open() lies on a file system
+ * that does.
  */
 #ifndef KERNEL_NAMESPACE_H
 #define KERNEL_NAMESPACE_H
@@ -33,5 +35,11 @@ int namespace_set_pin(struct namespace_set *set, pid_t pid, struct error *err);
 int namespace_type_parse(const char *word);
 uint64_t namespace_clone_flag(enum namespace_type type); /* CLONE_NEW* */
 const char *namespace_name(enum namespace_type type);    /* name in /proc/PID/ns */
+/* Opens a namespace file and checks that it is one of this type (NS_GET_NSTYPE, ioctl_ns(2)). */
+int namespace_open(enum namespace_type type, const char *path, struct error *err);
+/* The caller's own, to come back to it. An fd, or negative errno with err filled. */
+int namespace_open_own(enum namespace_type type, struct error *err);
+/* setns(2): joins (pid: later children do). 0 or negative errno with err filled. */
+int namespace_enter(enum namespace_type type, int fd, struct error *err);
 
 #endif

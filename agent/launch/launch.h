@@ -23,6 +23,7 @@
 enum launch_event { LAUNCH_CREATED, LAUNCH_RUNNING, LAUNCH_FAILED };
 
 struct launch;
+struct launch_limits;
 typedef void (*launch_event_fn)(struct launch *launch, enum launch_event event,
 	const struct error *err);
 /* Runs at the reap, before the zombie is gone and before anybody is told. */
@@ -50,8 +51,11 @@ struct launch {
 	/* launch.c's own */
 	struct event_loop *loop;
 	struct event_source sync;
+	struct event_task failed; /* LAUNCH_FAILED waits for the reap */
 	int stage;
 	struct error error;
+	struct launch_limits *limits; /* owned; set on the child at CREATED */
+	char container_id[72];        /* for logs; cut if longer */
 };
 
 /* 0, or negative errno with err filled (nothing left behind, no callback will come). */
@@ -61,7 +65,8 @@ int launch_begin(struct event_loop *loop, struct launch *launch, const struct la
 int launch_start(struct launch *launch, struct error *err);
 /*
  * Kills (SIGKILL) whatever stage it is in and forgets the owner; no callback comes. Closes the
- * terminal if it was not taken. Idempotent; accepts a zeroed struct.
+ * terminal if it was not taken. Idempotent; accepts a zeroed struct. To be called before the struct
+ * is freed, also inside on_event (but not needed in or after on_exit).
  */
 void launch_abort(struct launch *launch);
 

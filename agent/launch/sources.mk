@@ -1,0 +1,12 @@
+AGENT_SRC += agent/launch/launch_plan.c
+AGENT_SRC += agent/launch/plan_mounts.c
+AGENT_SRC += agent/launch/plan_namespaces.c
+AGENT_SRC += agent/launch/plan_process.c
+AGENT_SRC += agent/launch/launch.c
+AGENT_SRC += agent/launch/launch_child.c
+AGENT_SRC += agent/launch/launch_sync.c
+AGENT_SRC += agent/launch/root_target.c
+AGENT_SRC += agent/launch/rootfs.c
+AGENT_SRC += agent/launch/rootfs_dev.c
+AGENT_SRC += agent/launch/credentials.c
+AGENT_SRC += agent/launch/program.c

@@ -1,0 +1,532 @@
+/*
+ * launch: see launch.h. Parent side; called by sandbox/ (container_create, process).
+ *
+ * The stages below only go forward. Whichever comes first, the end of the sync socket or the reap,
+ * the messages that are still in the socket are read before anything is decided.
+ */
+#include "launch/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "launch/launch_child.h"
+#include "launch/launch_plan_types.h"
+#include "launch/launch_sync.h"
+
+enum stage {
+	STAGE_NONE,
+	STAGE_SETUP,   /* until CREATED */
+	STAGE_CREATED, /* until launch_start() */
+	STAGE_STARTED, /* until exec */
+	STAGE_RUNNING, /* until the exit */
+	STAGE_FAILED,  /* error is stored; until the reap */
+	STAGE_OVER,
+};
+
+struct launch_limits {
+	size_t count;
+	struct plan_rlimit limit[];
+};
+
+/* ---- events ------------------------------------------------------------------------------------ */
+
+static void close_sync(struct launch *launch)
+{
+	int fd = launch->sync.fd;
+
+	if (!event_source_added(&launch->sync))
+		return;
+	event_source_remove(&launch->sync);
+	close(fd);
+}
+
+static void free_limits(struct launch *launch)
+{
+	free(launch->limits);
+	launch->limits = NULL;
+}
+
+static void fail(struct launch *launch, const struct error *error)
+{
+	launch->error = *error;
+	launch->stage = STAGE_FAILED;
+	close_sync(launch);
+}
+
+/* The child knows of no failure and would wait: it is ended. */
+static void fail_and_kill(struct launch *launch, const struct error *error)
+{
+	fail(launch, error);
+	child_process_signal(&launch->child, SIGKILL);
+}
+
+/* By prlimit(2): a user namespace may not raise limits, and tight ones must not hit the set-up. */
+static int set_limits(struct launch *launch, struct error *err)
+{
+	const struct launch_limits *limits = launch->limits;
+
+	for (size_t i = 0; limits && i < limits->count; i++) {
+		const struct plan_rlimit *l = &limits->limit[i];
+
+		if (prlimit(launch->child.pid, (__rlimit_resource_t)l->resource, &l->limit, NULL) < 0)
+			return error_errno(err, errno, "Process.Rlimits: set %s to %llu:%llu",
+				l->name, (unsigned long long)l->limit.rlim_cur,
+				(unsigned long long)l->limit.rlim_max);
+	}
+	return 0;
+}
+
+static void on_created(struct launch *launch)
+{
+	struct error error = ERROR_INIT;
+
+	launch->stage = STAGE_CREATED;
+	if (launch->child.exited) /* the failure that follows says it all */
+		return;
+	if (set_limits(launch, &error) < 0) {
+		fail_and_kill(launch, &error);
+		return;
+	}
+	free_limits(launch);
+	launch->on_event(launch, LAUNCH_CREATED, NULL);
+}
+
+static void on_terminal(struct launch *launch, int *fd)
+{
+	fd_set_nonblock(*fd, true);
+	close_fd(&launch->terminal_fd);
+	launch->terminal_fd = take_fd(fd);
+}
+
+static void log_warning(const struct launch *launch, const struct error *error)
+{
+	char text[ERROR_RENDER_MAX];
+
+	log_record(LOG_WARN, "launch", error_render(error, text, sizeof(text)), "container-id",
+		launch->container_id, "process", launch->child.name, NULL);
+}
+
+static void on_message(struct launch *launch, const struct launch_message *message, int *fd)
+{
+	struct error error = ERROR_INIT;
+
+	if (message->step == LAUNCH_STEP_FAILED) {
+		fail(launch, &message->error);
+	} else if (message->step == LAUNCH_STEP_WARNING) {
+		log_warning(launch, &message->error);
+	} else if (message->step == LAUNCH_STEP_TERMINAL && launch->stage == STAGE_SETUP && *fd >= 0) {
+		on_terminal(launch, fd);
+	} else if (message->step == LAUNCH_STEP_CREATED && launch->stage == STAGE_SETUP) {
+		on_created(launch);
+	} else {
+		error_errno(&error, EPROTO, "the child sent \"%s\" out of turn",
+			launch_step_name(message->step));
+		fail_and_kill(launch, &error);
+	}
+}
+
+/* Exec closes the child's end; so does its death, about which the reap tells more. */
+static void on_end(struct launch *launch)
+{
+	close_sync(launch);
+	if (launch->stage != STAGE_STARTED)
+		return;
+	/* It never exits silently after START: this was exec, or a signal, which is its exit status. */
+	launch->stage = STAGE_RUNNING;
+	launch->on_event(launch, LAUNCH_RUNNING, NULL);
+}
+
+/* Whose messages are being read; NULL once its owner called launch_abort() in a callback. */
+static struct launch *reading;
+
+/* False when it was aborted meanwhile: the struct may be gone. */
+static bool read_messages(struct launch *launch)
+{
+	bool alive;
+
+	reading = launch;
+	while (reading && event_source_added(&launch->sync)) {
+		struct launch_message message;
+		_cleanup_fd_ int fd = -1;
+		struct error error = ERROR_INIT;
+		int r = launch_sync_receive(launch->sync.fd, &message, &fd);
+
+		if (r == -EAGAIN)
+			break;
+		if (r == 0) {
+			on_end(launch);
+		} else if (r < 0) {
+			error_errno(&error, -r, "read from the child");
+			fail_and_kill(launch, &error);
+		} else {
+			on_message(launch, &message, &fd);
+		}
+	}
+	alive = reading != NULL;
+	reading = NULL;
+	return alive;
+}
+
+static void on_sync(struct event_source *source, uint32_t events)
+{
+	read_messages(container_of(source, struct launch, sync));
+}
+
+static void tell_failed(struct event_task *task)
+{
+	struct launch *launch = container_of(task, struct launch, failed);
+	struct error error = launch->error;
+
+	launch->stage = STAGE_OVER;
+	launch->on_event(launch, LAUNCH_FAILED, &error);
+}
+
+static void describe_death(struct launch *launch)
+{
+	const struct child_process *child = &launch->child;
+
+	if (launch->stage != STAGE_SETUP)
+		error_set(&launch->error, STATUS_INTERNAL, 0,
+			"%s was killed by signal %d before it was started", child->name,
+			child->exit_signal);
+	else if (child->exit_signal == SIGKILL)
+		error_set(&launch->error, STATUS_INTERNAL, 0,
+			"%s was killed by SIGKILL during set-up (is the memory limit too small to "
+			"start?)",
+			child->name);
+	else if (child->exit_signal)
+		error_set(&launch->error, STATUS_INTERNAL, 0,
+			"%s was killed by signal %d during set-up", child->name,
+			child->exit_signal);
+	else
+		error_set(&launch->error, STATUS_INTERNAL, 0, "%s ended during set-up with code %d",
+			child->name, child->exit_status);
+}
+
+static void on_child_exit(struct child_process *child)
+{
+	struct launch *launch = container_of(child, struct launch, child);
+
+	if (!read_messages(launch))
+		return;
+	free_limits(launch);
+	if (launch->stage == STAGE_RUNNING) {
+		launch->stage = STAGE_OVER;
+		launch->on_exit(launch);
+		return;
+	}
+	if (launch->stage != STAGE_FAILED)
+		describe_death(launch);
+	launch->stage = STAGE_FAILED;
+	close_sync(launch);
+	close_fd(&launch->terminal_fd);
+	event_task_defer(launch->loop, &launch->failed, tell_failed);
+}
+
+/* ---- starting ---------------------------------------------------------------------------------- */
+
+static int check_labels(const struct launch_plan *plan, struct error *err)
+{
+	if ((plan->selinux_label || plan->selinux_mounts) && !file_exists("/sys/fs/selinux/enforce"))
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+			"%s: this kernel has no SELinux",
+			plan->selinux_label ? "Process.SelinuxLabel" : "Linux.MountLabel");
+	if (plan->apparmor_profile && !file_exists("/proc/self/attr/apparmor/exec"))
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+			"Process.ApparmorProfile %.100s: this kernel has no AppArmor",
+			plan->apparmor_profile);
+	return 0;
+}
+
+static int check_kernel(const struct launch_plan *plan, struct error *err)
+{
+	if (plan->namespaces[NAMESPACE_TIME].how == PLAN_NAMESPACE_NEW &&
+		!file_exists("/proc/self/ns/time"))
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+			"Linux.Namespaces: this kernel has no time namespaces");
+	return check_labels(plan, err);
+}
+
+/* Everything that is joined, as descriptors of our own. */
+static int open_joined(const struct launch_request *request, struct namespace_set *join,
+	struct error *err)
+{
+	for (int i = 0; i < NAMESPACE_COUNT; i++) {
+		const struct plan_namespace *ns = &request->plan->namespaces[i];
+		int fd = request->join ? request->join->fd[i] : -1;
+
+		if (ns->how == PLAN_NAMESPACE_FD)
+			fd = ns->fd;
+		if (ns->how == PLAN_NAMESPACE_PATH) {
+			join->fd[i] = namespace_open((enum namespace_type)i, ns->path, err);
+			if (join->fd[i] < 0)
+				return error_prefix(err, "Linux.Namespaces: ");
+		} else if (fd >= 0) {
+			join->fd[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+			if (join->fd[i] < 0)
+				return error_errno(err, errno, "duplicate a %s namespace",
+					namespace_name((enum namespace_type)i));
+		}
+	}
+	return 0;
+}
+
+static uint64_t clone_flags(const struct launch_request *request)
+{
+	uint64_t flags = request->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0;
+
+	for (int i = 0; i < NAMESPACE_COUNT; i++)
+		if (request->plan->namespaces[i].how == PLAN_NAMESPACE_NEW &&
+			i != NAMESPACE_CGROUP) /* made in the child, once it is in its cgroup */
+			flags |= namespace_clone_flag((enum namespace_type)i);
+	return flags;
+}
+
+/*
+ * Namespaces that we enter for the moment of the clone, so that the child is born in them: a PID
+ * namespace always, there is no other way; with a new user namespace all that belong to the guest,
+ * because the child will have no rights over those.
+ */
+static bool joined_by_parent(const struct launch_plan *plan, enum namespace_type type)
+{
+	if (type == NAMESPACE_PID)
+		return true;
+	return plan->uid_map && (type == NAMESPACE_IPC || type == NAMESPACE_UTS ||
+					type == NAMESPACE_NET || type == NAMESPACE_TIME);
+}
+
+static int enter(const struct launch_plan *plan, struct namespace_set *join,
+	struct namespace_set *own, struct error *err)
+{
+	for (int i = 0; i < NAMESPACE_COUNT; i++) {
+		enum namespace_type type = (enum namespace_type)i;
+		int r;
+
+		if (join->fd[i] < 0 || !joined_by_parent(plan, type))
+			continue;
+		own->fd[i] = namespace_open_own(type, err);
+		if (own->fd[i] < 0)
+			return own->fd[i];
+		r = namespace_enter(type, join->fd[i], err);
+		if (r < 0) {
+			close_fd(&own->fd[i]); /* nothing to come back from */
+			return r;
+		}
+		close_fd(&join->fd[i]);
+	}
+	return 0;
+}
+
+/* An agent that cannot come home would do everything from now on in a container's namespace. */
+static void come_back(struct namespace_set *own)
+{
+	struct error err = ERROR_INIT;
+	char text[ERROR_RENDER_MAX];
+
+	for (int i = 0; i < NAMESPACE_COUNT; i++) {
+		if (own->fd[i] < 0 || namespace_enter((enum namespace_type)i, own->fd[i], &err) >= 0)
+			continue;
+		log_record(LOG_CRIT, "launch", error_render(&err, text, sizeof(text)), NULL);
+		abort();
+	}
+	namespace_set_release(own);
+}
+
+static int clone_error(int r, const struct launch_request *request, struct error *err)
+{
+	/* What a PID namespace answers when its init has ended (pid_namespaces(7)). */
+	if (r == -ENOMEM && request->join && request->join->fd[NAMESPACE_PID] >= 0)
+		return error_set(err, STATUS_FAILED_PRECONDITION, ENOMEM,
+			"clone3: the container's PID namespace has ended, or there is no memory");
+	return error_errno(err, -r, "clone3: start a child%s",
+		request->cgroup_fd >= 0 ? " in the container's cgroup" : "");
+}
+
+/* Returns in the parent only. */
+static int clone_child(struct launch *launch, const struct launch_request *request,
+	struct launch_child *child, struct error *err)
+{
+	const struct child_fork_options options = {
+		.clone_flags = clone_flags(request),
+		.cgroup_fd = request->cgroup_fd,
+	};
+	struct namespace_set own;
+	pid_t pid;
+	int r;
+
+	namespace_set_init(&own);
+	r = enter(request->plan, &child->join, &own, err);
+	if (r >= 0) {
+		pid = child_process_fork(&launch->child, &options, on_child_exit,
+			request->plan->exec ? "exec" : "init");
+		if (pid == 0)
+			launch_child_run(child);
+		if (pid < 0)
+			r = clone_error(pid, request, err);
+	}
+	come_back(&own);
+	return r;
+}
+
+static int write_proc(pid_t pid, const char *name, const char *text)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return file_write(path, text);
+}
+
+/* Always written: 0 too, or the agent's own would be inherited. */
+static int set_oom_score(const struct launch_plan *plan, pid_t pid, struct error *err)
+{
+	char text[16];
+	int r;
+
+	snprintf(text, sizeof(text), "%d", plan->oom_score_adj);
+	r = write_proc(pid, "oom_score_adj", text);
+	if (r == -ESRCH || r == -ENOENT) /* it has failed already, and will say why */
+		return 0;
+	return r < 0 ? error_errno(err, -r, "Process.OOMScoreAdj: set it to %s", text) : 0;
+}
+
+static int map_ids(const struct launch_plan *plan, pid_t pid, int sync, struct error *err)
+{
+	int r;
+
+	if (!plan->uid_map)
+		return 0;
+	r = write_proc(pid, "uid_map", plan->uid_map);
+	if (r < 0)
+		return error_errno(err, -r, "Linux.UIDMappings: write the map");
+	r = write_proc(pid, "gid_map", plan->gid_map);
+	if (r == -EPERM) {
+		/* Without CAP_SETGID the kernel wants setgroups(2) given up (user_namespaces(7)). */
+		write_proc(pid, "setgroups", "deny");
+		r = write_proc(pid, "gid_map", plan->gid_map);
+	}
+	if (r < 0)
+		return error_errno(err, -r, "Linux.GIDMappings: write the map");
+	r = launch_sync_send(sync, LAUNCH_STEP_MAPPED, NULL);
+	/* EPIPE: it has failed already, and its message says why. */
+	return r < 0 && r != -EPIPE ? error_errno(err, -r, "tell the child of its ids") : 0;
+}
+
+static int copy_limits(struct launch *launch, const struct launch_plan *plan, struct error *err)
+{
+	size_t size = plan->rlimit_count * sizeof(plan->rlimits[0]);
+
+	if (plan->rlimit_count == 0)
+		return 0;
+	launch->limits = malloc(sizeof(*launch->limits) + size);
+	if (!launch->limits)
+		return error_errno(err, ENOMEM, "launch");
+	launch->limits->count = plan->rlimit_count;
+	memcpy(launch->limits->limit, plan->rlimits, size);
+	return 0;
+}
+
+static int begin(struct launch *launch, const struct launch_request *request,
+	struct launch_child *child, int sync[2], struct error *err)
+{
+	const struct launch_plan *plan = request->plan;
+	int r = check_kernel(plan, err);
+
+	if (r >= 0)
+		r = copy_limits(launch, plan, err);
+	if (r >= 0)
+		r = open_joined(request, &child->join, err);
+	if (r < 0)
+		return r;
+	r = launch_sync_pair(sync);
+	if (r < 0)
+		return error_errno(err, -r, "launch: socketpair");
+	child->sync = sync[1];
+	r = clone_child(launch, request, child, err);
+	close_fd(&sync[1]);
+	if (r >= 0)
+		r = set_oom_score(plan, launch->child.pid, err);
+	if (r >= 0)
+		r = map_ids(plan, launch->child.pid, sync[0], err);
+	if (r < 0)
+		return r;
+	r = event_source_add(launch->loop, &launch->sync, sync[0], EPOLLIN, on_sync, "launch-sync");
+	if (r < 0)
+		return error_errno(err, -r, "launch: watch the child");
+	sync[0] = -1;
+	return 0;
+}
+
+int launch_begin(struct event_loop *loop, struct launch *launch,
+	const struct launch_request *request, launch_event_fn on_event, launch_exit_fn on_exit,
+	struct error *err)
+{
+	struct launch_child child = {
+		.plan = request->plan,
+		.sync = -1,
+		.seccomp_fd = request->seccomp_fd,
+		.stdio = request->stdio,
+	};
+	int sync[2] = {-1, -1}, r;
+
+	*launch = (struct launch){
+		.terminal_fd = -1,
+		.on_event = on_event,
+		.on_exit = on_exit,
+		.loop = loop,
+		.stage = STAGE_SETUP,
+	};
+	str_copy(launch->container_id, sizeof(launch->container_id), request->plan->container_id);
+	if (request->plan->has_seccomp && request->seccomp_fd < 0)
+		return error_errno(err, EBADF, "launch: the seccomp filter was not compiled");
+	namespace_set_init(&child.join);
+	r = begin(launch, request, &child, sync, err);
+	namespace_set_release(&child.join);
+	close_fd(&sync[0]);
+	close_fd(&sync[1]);
+	if (r < 0)
+		launch_abort(launch);
+	return r;
+}
+
+int launch_start(struct launch *launch, struct error *err)
+{
+	int r;
+
+	if (launch->stage != STAGE_CREATED)
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+			"launch: the process does not wait for its start");
+	r = launch_sync_send(launch->sync.fd, LAUNCH_STEP_START, NULL);
+	/* EPIPE: it was killed meanwhile; the reap tells the owner. */
+	if (r < 0 && r != -EPIPE)
+		return error_errno(err, -r, "launch: send the start");
+	launch->stage = STAGE_STARTED;
+	return 0;
+}
+
+void launch_abort(struct launch *launch)
+{
+	if (launch->child.pid != 0 && !launch->child.exited)
+		child_process_signal(&launch->child, SIGKILL);
+	child_process_disown(&launch->child);
+	close_sync(launch);
+	if (launch->loop) {
+		event_task_cancel(&launch->failed);
+		close_fd(&launch->terminal_fd);
+	}
+	free_limits(launch);
+	if (launch == reading)
+		reading = NULL;
+	launch->stage = STAGE_NONE;
+}

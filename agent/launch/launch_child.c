@@ -1,0 +1,427 @@
+/*
+ * launch_child: see launch_child.h. Steps in one table, one error exit. The child is charged to the
+ * container's cgroup, may be seen by its processes (hence not dumpable), and must not log: standard
+ * error is the container's. Warnings go to the parent as messages.
+ */
+#include "launch/launch_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/keyctl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/strings.h"
+#include "kernel/seccomp.h"
+#include "kernel/terminal.h"
+#include "launch/credentials.h"
+#include "launch/launch_sync.h"
+#include "launch/program.h"
+#include "launch/rootfs.h"
+
+struct state {
+	struct launch_child *child;
+	const struct launch_plan *plan;
+	int root; /* O_PATH, of the container's root file system */
+	int spare_ptmx;
+	struct program program;
+};
+
+/* Standard streams move above this before they are put in place. */
+#define LOWEST_OWN_FD 10
+
+/* ---- descriptors ------------------------------------------------------------------------------- */
+
+static int compare_fds(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Everything else is the agent's: a pipe end kept here would keep another container from its EOF. */
+static int keep_only(struct launch_child *child, struct error *err)
+{
+	int keep[5 + NAMESPACE_COUNT], raw[5 + NAMESPACE_COUNT];
+	size_t n = 0, count = 0;
+	int r;
+
+	raw[n++] = child->sync;
+	raw[n++] = child->seccomp_fd;
+	raw[n++] = child->stdio.in;
+	raw[n++] = child->stdio.out;
+	raw[n++] = child->stdio.err;
+	memcpy(raw + n, child->join.fd, sizeof(child->join.fd));
+	n += NAMESPACE_COUNT;
+	qsort(raw, n, sizeof(raw[0]), compare_fds);
+	for (size_t i = 0; i < n; i++)
+		if (raw[i] >= 0 && (count == 0 || keep[count - 1] != raw[i]))
+			keep[count++] = raw[i];
+	r = fd_close_from(0, keep, count);
+	return r < 0 ? error_errno(err, -r, "close the agent's descriptors") : 0;
+}
+
+static int move_above(int *fd)
+{
+	int moved;
+
+	if (*fd < 0 || *fd >= LOWEST_OWN_FD)
+		return 0;
+	moved = fcntl(*fd, F_DUPFD_CLOEXEC, LOWEST_OWN_FD);
+	if (moved < 0)
+		return -errno;
+	*fd = moved;
+	return 0;
+}
+
+/* Numbers 0 to 2 may be in use by anything of ours when the agent was started without them. */
+static int clear_low_numbers(struct launch_child *child, struct error *err)
+{
+	int r = move_above(&child->sync);
+
+	if (r >= 0)
+		r = move_above(&child->seccomp_fd);
+	if (r >= 0)
+		r = move_above(&child->stdio.in);
+	if (r >= 0)
+		r = move_above(&child->stdio.out);
+	if (r >= 0)
+		r = move_above(&child->stdio.err);
+	for (int i = 0; i < NAMESPACE_COUNT && r >= 0; i++)
+		r = move_above(&child->join.fd[i]);
+	return r < 0 ? error_errno(err, -r, "move descriptors") : 0;
+}
+
+static int open_streams(struct state *s, struct error *err)
+{
+	int *streams[] = {&s->child->stdio.in, &s->child->stdio.out, &s->child->stdio.err};
+	_cleanup_fd_ int opened = open("/dev/null", O_RDWR | O_CLOEXEC);
+	_cleanup_fd_ int null = opened < 0 ? -1 : fcntl(opened, F_DUPFD_CLOEXEC, LOWEST_OWN_FD);
+
+	if (null < 0)
+		return error_errno(err, errno, "open /dev/null");
+	close_fd(&opened); /* it has one of the three numbers */
+	for (int i = 0; i < (int)ARRAY_SIZE(streams); i++)
+		if (dup2(*streams[i] >= 0 ? *streams[i] : null, i) < 0)
+			return error_errno(err, errno, "standard stream %d", i);
+	for (size_t i = 0; i < ARRAY_SIZE(streams); i++)
+		close_fd(streams[i]);
+	return 0;
+}
+
+static int step_descriptors(struct state *s, struct error *err)
+{
+	int r;
+
+	if (s->plan->terminal)
+		s->child->stdio = (struct launch_stdio){-1, -1, -1};
+	r = clear_low_numbers(s->child, err);
+	if (r >= 0)
+		r = keep_only(s->child, err);
+	if (r >= 0)
+		r = open_streams(s, err);
+	/* For a container without a devpts; opened while the guest's /dev is still there. */
+	if (r >= 0 && s->plan->terminal)
+		s->spare_ptmx = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return r;
+}
+
+/* ---- identity and namespaces ------------------------------------------------------------------- */
+
+static int step_isolate(struct state *s, struct error *err)
+{
+	umask(0); /* modes of what is made for the container are meant as written */
+	if (setsid() < 0)
+		return error_errno(err, errno, "setsid");
+	/* Processes of the container that share its PID namespace may look at us from now on. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return error_errno(err, errno, "prctl PR_SET_DUMPABLE");
+	/* The agent's keys are not the container's. A kernel without keyrings has none to share. */
+	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0);
+	return 0;
+}
+
+/*
+ * The mount namespace last but one: before, its files are the guest's. The user namespace last: the
+ * agent's privileges are good for all the others, whoever owns them.
+ */
+static int step_join(struct state *s, struct error *err)
+{
+	static const enum namespace_type order[] = {NAMESPACE_IPC, NAMESPACE_UTS, NAMESPACE_NET,
+		NAMESPACE_TIME, NAMESPACE_CGROUP, NAMESPACE_MNT, NAMESPACE_USER};
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		int *fd = &s->child->join.fd[order[i]], r;
+
+		if (*fd < 0)
+			continue;
+		r = namespace_enter(order[i], *fd, err);
+		if (r < 0)
+			return r;
+		close_fd(fd);
+	}
+	return 0;
+}
+
+/* Not by clone3(2): its root is to be the container's cgroup, in which we are only now. */
+static int step_cgroup_namespace(struct state *s, struct error *err)
+{
+	if (s->plan->namespaces[NAMESPACE_CGROUP].how != PLAN_NAMESPACE_NEW)
+		return 0;
+	if (unshare(CLONE_NEWCGROUP) < 0)
+		return error_errno(err, errno, "unshare the cgroup namespace");
+	return 0;
+}
+
+static int step_hostname(struct state *s, struct error *err)
+{
+	if (!s->plan->hostname)
+		return 0;
+	if (sethostname(s->plan->hostname, strlen(s->plan->hostname)) < 0)
+		return error_errno(err, errno, "set the host name %s", s->plan->hostname);
+	return 0;
+}
+
+/* Before the root is left: its /proc is ours, whatever the container mounts; and as the guest's root. */
+static int step_sysctls(struct state *s, struct error *err)
+{
+	for (size_t i = 0; i < s->plan->sysctl_count; i++) {
+		const struct plan_sysctl *sysctl = &s->plan->sysctls[i];
+		int r = file_write(sysctl->path, sysctl->value);
+
+		if (r == -ENOENT) {
+			struct error warning = ERROR_INIT;
+
+			error_errno(&warning, ENOENT, "Linux.Sysctl %s skipped", sysctl->name);
+			launch_sync_send(s->child->sync, LAUNCH_STEP_WARNING, &warning);
+		} else if (r < 0) {
+			return error_errno(
+				err, -r, "Linux.Sysctl: write %s", sysctl->name);
+		}
+	}
+	return 0;
+}
+
+/* ---- root file system -------------------------------------------------------------------------- */
+
+/* The guest's directories may be closed to the container's root user: opened before we become it. */
+static int step_root(struct state *s, struct error *err)
+{
+	if (s->plan->new_rootfs)
+		s->root = rootfs_open(s->plan, err);
+	else
+		s->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->root < 0)
+		return s->plan->new_rootfs ? s->root : error_errno(err, errno, "open /");
+	return 0;
+}
+
+static int step_mapped(struct state *s, struct error *err)
+{
+	int r;
+
+	if (!s->plan->uid_map)
+		return 0;
+	r = launch_sync_wait(s->child->sync, LAUNCH_STEP_MAPPED);
+	if (r < 0)
+		return error_errno(err, -r, "wait for the id maps");
+	return credentials_become_root(err);
+}
+
+static int step_mounts(struct state *s, struct error *err)
+{
+	int r;
+
+	if (!s->plan->new_rootfs)
+		return 0;
+	r = rootfs_mount_all(s->plan, s->root, err);
+	if (r >= 0 && s->plan->make_dev)
+		r = rootfs_make_dev(s->plan, s->root, err);
+	return r;
+}
+
+static int step_terminal(struct state *s, struct error *err)
+{
+	struct terminal terminal;
+	_cleanup_fd_ int master = -1, slave = -1;
+	int r;
+
+	if (!s->plan->terminal)
+		return 0;
+	r = terminal_open(s->root, take_fd(&s->spare_ptmx), &terminal, err);
+	if (r < 0)
+		return r;
+	master = terminal.master;
+	slave = terminal.slave;
+	if (s->plan->new_rootfs && s->plan->make_dev)
+		r = rootfs_bind_console(s->root, slave, err);
+	if (r < 0)
+		return r;
+	for (int i = 0; i <= STDERR_FILENO; i++)
+		if (dup2(slave, i) < 0)
+			return error_errno(err, errno, "standard stream %d", i);
+	r = terminal_make_controlling(STDIN_FILENO, err);
+	if (r < 0)
+		return r;
+	r = launch_sync_send_terminal(s->child->sync, master);
+	return r < 0 ? error_errno(err, -r, "terminal: send the master") : 0;
+}
+
+static int step_enter(struct state *s, struct error *err)
+{
+	int r;
+
+	if (s->plan->new_rootfs) {
+		r = rootfs_seal(s->plan, s->root, err);
+		if (r >= 0)
+			r = rootfs_enter(s->plan, s->root, err);
+		if (r < 0)
+			return r;
+	}
+	close_fd(&s->root);
+	umask(022);
+	return 0;
+}
+
+/* As root. The kernel gives no path for a directory that is not below our root. */
+static int step_cwd(struct state *s, struct error *err)
+{
+	char path[PATH_MAX];
+
+	if (chdir(s->plan->cwd) < 0)
+		return error_errno(err, errno, "working directory %s", s->plan->cwd);
+	if (!getcwd(path, sizeof(path)) || path[0] != '/')
+		return error_errno(err, ENOENT,
+			"working directory %s: it is outside the container", s->plan->cwd);
+	return 0;
+}
+
+/* ---- the program ------------------------------------------------------------------------------- */
+
+/* /dev/stdout and friends are opened anew by programs: their owner must be the user. */
+static int step_own_streams(struct state *s, struct error *err)
+{
+	if (s->plan->uid == 0)
+		return 0;
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) < 0)
+			return error_errno(err, errno, "fstat standard stream %d", fd);
+		if (S_ISCHR(st.st_mode) && !isatty(fd)) /* /dev/null is everybody's */
+			continue;
+		/* A stream of another owner's user namespace, or of a read-only file system. */
+		if (fchown(fd, s->plan->uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM &&
+			errno != EROFS)
+			return error_errno(err, errno, "give standard stream %d to user %u", fd,
+				s->plan->uid);
+	}
+	return 0;
+}
+
+static int step_user(struct state *s, struct error *err)
+{
+	return credentials_set_user(s->plan, err);
+}
+
+static int step_program(struct state *s, struct error *err)
+{
+	return program_prepare(s->plan, &s->program, err);
+}
+
+/* Nothing but what the program is to have stays open over exec, even if somebody forgot a flag. */
+static int step_close(struct state *s, struct error *err)
+{
+	int keep[2] = {s->child->sync, s->child->seccomp_fd}, r;
+	size_t count = keep[1] >= 0 ? 2 : 1;
+
+	if (count == 2 && keep[1] < keep[0]) {
+		keep[0] = s->child->seccomp_fd;
+		keep[1] = s->child->sync;
+	}
+	for (size_t i = 0; i < count; i++)
+		fd_set_cloexec(keep[i], true);
+	r = fd_close_from(STDERR_FILENO + 1, keep, count);
+	return r < 0 ? error_errno(err, -r, "close descriptors") : 0;
+}
+
+static int step_privileges(struct state *s, struct error *err)
+{
+	struct error warning = ERROR_INIT;
+	uint64_t missing = 0;
+	char names[300];
+	int r = credentials_drop(s->plan, s->child->seccomp_fd, &missing, &warning, err);
+
+	if (r < 0)
+		return r;
+	if (warning.status)
+		launch_sync_send(s->child->sync, LAUNCH_STEP_WARNING, &warning);
+	if (missing) {
+		error_set(&warning, STATUS_PERMISSION_DENIED, 0,
+			"capabilities that the agent does not have are left out: %s",
+			capability_format(missing, names, sizeof(names)));
+		launch_sync_send(s->child->sync, LAUNCH_STEP_WARNING, &warning);
+	}
+	return 0;
+}
+
+static int step_wait_for_start(struct state *s, struct error *err)
+{
+	int r = launch_sync_send(s->child->sync, LAUNCH_STEP_CREATED, NULL);
+
+	if (r >= 0)
+		r = launch_sync_wait(s->child->sync, LAUNCH_STEP_START);
+	return r < 0 ? error_errno(err, -r, "wait for the start") : 0;
+}
+
+static int step_exec(struct state *s, struct error *err)
+{
+	if (s->plan->has_seccomp && !s->plan->seccomp_before && s->child->seccomp_fd >= 0) {
+		int r = seccomp_install(s->child->seccomp_fd, s->plan->seccomp_flags, err);
+
+		if (r < 0)
+			return r;
+	}
+	return program_exec(s->plan, &s->program, err);
+}
+
+_Noreturn void launch_child_run(struct launch_child *child)
+{
+	static int (*const steps[])(struct state *s, struct error *err) = {
+		step_descriptors,
+		step_isolate,
+		step_join,
+		step_cgroup_namespace,
+		step_hostname,
+		step_sysctls,
+		step_root,
+		step_mapped,
+		step_mounts,
+		step_terminal,
+		step_enter,
+		step_cwd,
+		step_own_streams,
+		step_user,
+		step_program,
+		step_close,
+		step_privileges,
+		step_wait_for_start,
+		step_exec,
+	};
+	struct state s = {.child = child, .plan = child->plan, .root = -1, .spare_ptmx = -1};
+	struct error err = ERROR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		if (steps[i](&s, &err) < 0)
+			break;
+	launch_sync_send(child->sync, LAUNCH_STEP_FAILED, &err);
+	_exit(err.errnum == ENOENT ? 127 : 126);
+}

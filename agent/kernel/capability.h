@@ -1,7 +1,7 @@
 /*
- * capability: capabilities(7) by raw capget, capset and prctl; no libcap. A set is a bit mask, bit n
- * being capability n. Calls act on the calling process (single-threaded), never sleep, and return 0
- * or negative errno with err filled.
+ * capability: capabilities(7) by raw capget, capset and prctl; no libcap. A set is a bit mask, bit
+ * n being capability n. Calls act on the calling process (single-threaded), never sleep, and return
+ * 0 or negative errno with err filled.
  */
 #ifndef KERNEL_CAPABILITY_H
 #define KERNEL_CAPABILITY_H

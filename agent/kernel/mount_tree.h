@@ -17,9 +17,9 @@ int mount_tree_clone(const char *path, bool recursive, struct error *err);
 /* The same for what fd (O_PATH is enough) stands for; what names it in the error. */
 int mount_tree_clone_fd(int fd, bool recursive, const char *what, struct error *err);
 /*
- * Changes the mount (recursive: all below it too) whose root fd is. set and cleared are MS_* words of
- * a mount (ro, nosuid, nodev, noexec, the atime family); others are ignored. propagation is MS_SHARED
- * and so on with MS_REC for r-forms, 0 = leave.
+ * Changes the mount (recursive: all below it too) whose root fd is. set and cleared are MS_* words
+ * of a mount (ro, nosuid, nodev, noexec, the atime family); others are ignored. propagation is
+ * MS_SHARED and so on with MS_REC for r-forms, 0 = leave.
  */
 int mount_tree_change(int fd, unsigned long set, unsigned long cleared, unsigned long propagation,
 	bool recursive, const char *what, struct error *err);

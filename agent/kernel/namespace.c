@@ -1,5 +1,6 @@
 /*
- * namespace: see namespace.h. Used by launch/ (joining, parent and child) and by sandbox/ (pinning).
+ * namespace: see namespace.h. Used by launch/ (joining, parent and child) and by sandbox/
+ * (pinning).
  */
 #include "kernel/namespace.h"
 
@@ -41,7 +42,8 @@ void namespace_set_release(struct namespace_set *set)
 		close_fd(&set->fd[i]);
 }
 
-/* An fd; -1 when it is the caller's own or the kernel has no such namespace; negative errno < -1. */
+/* An fd; -1 when it is the caller's own or the kernel has no such namespace; negative errno < -1.
+ */
 static int pin_one(enum namespace_type type, pid_t pid, int *ret, struct error *err)
 {
 	_cleanup_fd_ int fd = -1;

@@ -31,10 +31,11 @@ void namespace_set_init(struct namespace_set *set);    /* all -1 */
 void namespace_set_release(struct namespace_set *set); /* closes */
 /* Pins those namespaces of pid that differ from the caller's own. All or nothing. */
 int namespace_set_pin(struct namespace_set *set, pid_t pid, struct error *err);
-/* "mount"/"mnt", "network"/"net", "pid", "ipc", "uts", "user", "cgroup", "time"; -EINVAL otherwise. */
+/* "mount"/"mnt", "network"/"net", "pid", "ipc", "uts", "user", "cgroup", "time"; -EINVAL otherwise.
+ */
 int namespace_type_parse(const char *word);
 uint64_t namespace_clone_flag(enum namespace_type type); /* CLONE_NEW* */
-const char *namespace_name(enum namespace_type type);    /* name in /proc/PID/ns */
+const char *namespace_name(enum namespace_type type);	 /* name in /proc/PID/ns */
 /* Opens a namespace file and checks that it is one of this type (NS_GET_NSTYPE, ioctl_ns(2)). */
 int namespace_open(enum namespace_type type, const char *path, struct error *err);
 /* The caller's own, to come back to it. An fd, or negative errno with err filled. */

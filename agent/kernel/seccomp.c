@@ -1,5 +1,6 @@
 /*
- * seccomp: see seccomp.h. launch_plan checks, sandbox/ compiles in a helper, launch's child installs.
+ * seccomp: see seccomp.h. launch_plan checks, sandbox/ compiles in a helper, launch's child
+ * installs.
  */
 #include "kernel/seccomp.h"
 
@@ -19,7 +20,8 @@
 
 #define SYSCALL_ARGS 6
 
-/* ---- words ------------------------------------------------------------------------------------- */
+/* ---- words -------------------------------------------------------------------------------------
+ */
 
 static const struct {
 	const char *word;
@@ -58,7 +60,8 @@ static const struct {
 	{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
 };
 
-/* The action with its errno; EPERM stands for "unset or 0", with which a call would seem to work. */
+/* The action with its errno; EPERM stands for "unset or 0", with which a call would seem to work.
+ */
 static int parse_action(const char *word, uint32_t errnoret, uint32_t *ret, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
@@ -165,10 +168,11 @@ unsigned seccomp_flags(const Grpc__LinuxSeccomp *seccomp)
 	return flags;
 }
 
-/* ---- compiling --------------------------------------------------------------------------------- */
+/* ---- compiling ---------------------------------------------------------------------------------
+ */
 
-static int compile_args(const Grpc__LinuxSyscall *rule, struct scmp_arg_cmp args[SYSCALL_ARGS],
-	struct error *err)
+static int compile_args(
+	const Grpc__LinuxSyscall *rule, struct scmp_arg_cmp args[SYSCALL_ARGS], struct error *err)
 {
 	for (size_t i = 0; i < rule->n_args; i++) {
 		const Grpc__LinuxSeccompArg *arg = rule->args[i];
@@ -262,7 +266,8 @@ int seccomp_compile(const Grpc__LinuxSeccomp *seccomp, int fd, struct error *err
 	return r;
 }
 
-/* ---- installing -------------------------------------------------------------------------------- */
+/* ---- installing --------------------------------------------------------------------------------
+ */
 
 int seccomp_install(int fd, unsigned flags, struct error *err)
 {
@@ -275,8 +280,8 @@ int seccomp_install(int fd, unsigned flags, struct error *err)
 		return error_errno(err, errno, "seccomp: fstat the program");
 	if (st.st_size <= 0 || st.st_size > (off_t)sizeof(filter) ||
 		st.st_size % (off_t)sizeof(filter[0]))
-		return error_errno(err, EINVAL, "seccomp: a program of %lld bytes",
-			(long long)st.st_size);
+		return error_errno(
+			err, EINVAL, "seccomp: a program of %lld bytes", (long long)st.st_size);
 	n = pread(fd, filter, (size_t)st.st_size, 0);
 	if (n != st.st_size)
 		return error_errno(err, n < 0 ? errno : EIO, "seccomp: read the program");

@@ -14,11 +14,12 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 
-/* The image may have put anything at /dev/pts/ptmx: opening must not hang, and it must be a master. */
+/* The image may have put anything at /dev/pts/ptmx: opening must not hang, and it must be a master.
+ */
 static int open_container_ptmx(int root, struct error *err)
 {
-	_cleanup_fd_ int fd = path_open_in_root(root, "/dev/pts/ptmx",
-		O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_fd_ int fd = path_open_in_root(
+		root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	struct statfs fs;
 	struct stat st;
 
@@ -26,8 +27,7 @@ static int open_container_ptmx(int root, struct error *err)
 		return error_errno(err, -fd, "terminal: open /dev/pts/ptmx in the container");
 	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
 		return error_errno(err, errno, "terminal: stat /dev/pts/ptmx in the container");
-	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(5, 2) ||
-		fs.f_type != DEVPTS_SUPER_MAGIC)
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(5, 2) || fs.f_type != DEVPTS_SUPER_MAGIC)
 		return error_errno(err, ENOTTY,
 			"terminal: /dev/pts/ptmx in the container is no pseudo terminal");
 	return take_fd(&fd);

@@ -1,6 +1,6 @@
 /*
- * terminal: a pseudo terminal from a container's own devpts, so that its name (/dev/pts/N) means the
- * same inside (pts(4), ioctl_tty(2)). Used by launch/ in the child. Never sleeps.
+ * terminal: a pseudo terminal from a container's own devpts, so that its name (/dev/pts/N) means
+ * the same inside (pts(4), ioctl_tty(2)). Used by launch/ in the child. Never sleeps.
  */
 #ifndef KERNEL_TERMINAL_H
 #define KERNEL_TERMINAL_H

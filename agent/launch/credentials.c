@@ -1,5 +1,6 @@
 /*
- * credentials: see credentials.h. The order is that of agent-api-containers.md section 6, steps 8, 9.
+ * credentials: see credentials.h. The order is that of agent-api-containers.md section 6, steps
+ * 8, 9.
  */
 #include "launch/credentials.h"
 
@@ -14,7 +15,8 @@
 #include "base/strings.h"
 #include "kernel/seccomp.h"
 
-/* True where setgroups(2) was denied for good, which an unprivileged agent needs for its gid map. */
+/* True where setgroups(2) was denied for good, which an unprivileged agent needs for its gid map.
+ */
 static bool setgroups_denied(void)
 {
 	char text[16];
@@ -90,8 +92,8 @@ static int set_labels(const struct launch_plan *plan, struct error *err)
 	return 0;
 }
 
-static int set_capabilities(const struct launch_plan *plan, uint64_t *missing,
-	struct error *ambient, struct error *err)
+static int set_capabilities(
+	const struct launch_plan *plan, uint64_t *missing, struct error *ambient, struct error *err)
 {
 	const struct capability_sets *want = &plan->capabilities;
 	struct capability_sets held, set = *want;

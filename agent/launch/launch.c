@@ -40,7 +40,8 @@ struct launch_limits {
 	struct plan_rlimit limit[];
 };
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events ------------------------------------------------------------------------------------
+ */
 
 static void close_sync(struct launch *launch)
 {
@@ -80,7 +81,8 @@ static int set_limits(struct launch *launch, struct error *err)
 	for (size_t i = 0; limits && i < limits->count; i++) {
 		const struct plan_rlimit *l = &limits->limit[i];
 
-		if (prlimit(launch->child.pid, (__rlimit_resource_t)l->resource, &l->limit, NULL) < 0)
+		if (prlimit(launch->child.pid, (__rlimit_resource_t)l->resource, &l->limit, NULL) <
+			0)
 			return error_errno(err, errno, "Process.Rlimits: set %s to %llu:%llu",
 				l->name, (unsigned long long)l->limit.rlim_cur,
 				(unsigned long long)l->limit.rlim_max);
@@ -126,7 +128,8 @@ static void on_message(struct launch *launch, const struct launch_message *messa
 		fail(launch, &message->error);
 	} else if (message->step == LAUNCH_STEP_WARNING) {
 		log_warning(launch, &message->error);
-	} else if (message->step == LAUNCH_STEP_TERMINAL && launch->stage == STAGE_SETUP && *fd >= 0) {
+	} else if (message->step == LAUNCH_STEP_TERMINAL && launch->stage == STAGE_SETUP &&
+		   *fd >= 0) {
 		on_terminal(launch, fd);
 	} else if (message->step == LAUNCH_STEP_CREATED && launch->stage == STAGE_SETUP) {
 		on_created(launch);
@@ -143,7 +146,8 @@ static void on_end(struct launch *launch)
 	close_sync(launch);
 	if (launch->stage != STAGE_STARTED)
 		return;
-	/* It never exits silently after START: this was exec, or a signal, which is its exit status. */
+	/* It never exits silently after START: this was exec, or a signal, which is its exit
+	 * status. */
 	launch->stage = STAGE_RUNNING;
 	launch->on_event(launch, LAUNCH_RUNNING, NULL);
 }
@@ -235,11 +239,13 @@ static void on_child_exit(struct child_process *child)
 	event_task_defer(launch->loop, &launch->failed, tell_failed);
 }
 
-/* ---- starting ---------------------------------------------------------------------------------- */
+/* ---- starting ----------------------------------------------------------------------------------
+ */
 
 static int check_labels(const struct launch_plan *plan, struct error *err)
 {
-	if ((plan->selinux_label || plan->selinux_mounts) && !file_exists("/sys/fs/selinux/enforce"))
+	if ((plan->selinux_label || plan->selinux_mounts) &&
+		!file_exists("/sys/fs/selinux/enforce"))
 		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
 			"%s: this kernel has no SELinux",
 			plan->selinux_label ? "Process.SelinuxLabel" : "Linux.MountLabel");
@@ -260,8 +266,8 @@ static int check_kernel(const struct launch_plan *plan, struct error *err)
 }
 
 /* Everything that is joined, as descriptors of our own. */
-static int open_joined(const struct launch_request *request, struct namespace_set *join,
-	struct error *err)
+static int open_joined(
+	const struct launch_request *request, struct namespace_set *join, struct error *err)
 {
 	for (int i = 0; i < NAMESPACE_COUNT; i++) {
 		const struct plan_namespace *ns = &request->plan->namespaces[i];
@@ -272,7 +278,7 @@ static int open_joined(const struct launch_request *request, struct namespace_se
 		if (ns->how == PLAN_NAMESPACE_PATH) {
 			join->fd[i] = namespace_open((enum namespace_type)i, ns->path, err);
 			if (join->fd[i] < 0)
-				return error_prefix(err, "Linux.Namespaces: ");
+				return error_prefix(err, "Linux.Namespaces");
 		} else if (fd >= 0) {
 			join->fd[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 			if (join->fd[i] < 0)
@@ -336,7 +342,8 @@ static void come_back(struct namespace_set *own)
 	char text[ERROR_RENDER_MAX];
 
 	for (int i = 0; i < NAMESPACE_COUNT; i++) {
-		if (own->fd[i] < 0 || namespace_enter((enum namespace_type)i, own->fd[i], &err) >= 0)
+		if (own->fd[i] < 0 ||
+			namespace_enter((enum namespace_type)i, own->fd[i], &err) >= 0)
 			continue;
 		log_record(LOG_CRIT, "launch", error_render(&err, text, sizeof(text)), NULL);
 		abort();
@@ -412,7 +419,8 @@ static int map_ids(const struct launch_plan *plan, pid_t pid, int sync, struct e
 		return error_errno(err, -r, "Linux.UIDMappings: write the map");
 	r = write_proc(pid, "gid_map", plan->gid_map);
 	if (r == -EPERM) {
-		/* Without CAP_SETGID the kernel wants setgroups(2) given up (user_namespaces(7)). */
+		/* Without CAP_SETGID the kernel wants setgroups(2) given up (user_namespaces(7)).
+		 */
 		write_proc(pid, "setgroups", "deny");
 		r = write_proc(pid, "gid_map", plan->gid_map);
 	}

@@ -40,14 +40,16 @@ struct state {
 /* Standard streams move above this before they are put in place. */
 #define LOWEST_OWN_FD 10
 
-/* ---- descriptors ------------------------------------------------------------------------------- */
+/* ---- descriptors -------------------------------------------------------------------------------
+ */
 
 static int compare_fds(const void *a, const void *b)
 {
 	return *(const int *)a - *(const int *)b;
 }
 
-/* Everything else is the agent's: a pipe end kept here would keep another container from its EOF. */
+/* Everything else is the agent's: a pipe end kept here would keep another container from its EOF.
+ */
 static int keep_only(struct launch_child *child, struct error *err)
 {
 	int keep[5 + NAMESPACE_COUNT], raw[5 + NAMESPACE_COUNT];
@@ -134,7 +136,8 @@ static int step_descriptors(struct state *s, struct error *err)
 	return r;
 }
 
-/* ---- identity and namespaces ------------------------------------------------------------------- */
+/* ---- identity and namespaces -------------------------------------------------------------------
+ */
 
 static int step_isolate(struct state *s, struct error *err)
 {
@@ -190,7 +193,8 @@ static int step_hostname(struct state *s, struct error *err)
 	return 0;
 }
 
-/* Before the root is left: its /proc is ours, whatever the container mounts; and as the guest's root. */
+/* Before the root is left: its /proc is ours, whatever the container mounts; and as the guest's
+ * root. */
 static int step_sysctls(struct state *s, struct error *err)
 {
 	for (size_t i = 0; i < s->plan->sysctl_count; i++) {
@@ -203,16 +207,17 @@ static int step_sysctls(struct state *s, struct error *err)
 			error_errno(&warning, ENOENT, "Linux.Sysctl %s skipped", sysctl->name);
 			launch_sync_send(s->child->sync, LAUNCH_STEP_WARNING, &warning);
 		} else if (r < 0) {
-			return error_errno(
-				err, -r, "Linux.Sysctl: write %s", sysctl->name);
+			return error_errno(err, -r, "Linux.Sysctl: write %s", sysctl->name);
 		}
 	}
 	return 0;
 }
 
-/* ---- root file system -------------------------------------------------------------------------- */
+/* ---- root file system --------------------------------------------------------------------------
+ */
 
-/* The guest's directories may be closed to the container's root user: opened before we become it. */
+/* The guest's directories may be closed to the container's root user: opened before we become it.
+ */
 static int step_root(struct state *s, struct error *err)
 {
 	if (s->plan->new_rootfs)
@@ -299,12 +304,13 @@ static int step_cwd(struct state *s, struct error *err)
 	if (chdir(s->plan->cwd) < 0)
 		return error_errno(err, errno, "working directory %s", s->plan->cwd);
 	if (!getcwd(path, sizeof(path)) || path[0] != '/')
-		return error_errno(err, ENOENT,
-			"working directory %s: it is outside the container", s->plan->cwd);
+		return error_errno(err, ENOENT, "working directory %s: it is outside the container",
+			s->plan->cwd);
 	return 0;
 }
 
-/* ---- the program ------------------------------------------------------------------------------- */
+/* ---- the program -------------------------------------------------------------------------------
+ */
 
 /* /dev/stdout and friends are opened anew by programs: their owner must be the user. */
 static int step_own_streams(struct state *s, struct error *err)
@@ -321,8 +327,8 @@ static int step_own_streams(struct state *s, struct error *err)
 		/* A stream of another owner's user namespace, or of a read-only file system. */
 		if (fchown(fd, s->plan->uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM &&
 			errno != EROFS)
-			return error_errno(err, errno, "give standard stream %d to user %u", fd,
-				s->plan->uid);
+			return error_errno(
+				err, errno, "give standard stream %d to user %u", fd, s->plan->uid);
 	}
 	return 0;
 }
@@ -395,7 +401,7 @@ static int step_exec(struct state *s, struct error *err)
 
 _Noreturn void launch_child_run(struct launch_child *child)
 {
-	static int (*const steps[])(struct state *s, struct error *err) = {
+	static int (*const steps[])(struct state * s, struct error * err) = {
 		step_descriptors,
 		step_isolate,
 		step_join,

@@ -1,6 +1,6 @@
 /*
- * launch_plan: puts a plan together from its parts (plan_*.c) and answers questions about it. Called
- * by sandbox/ (container_create, exec) with the request's arena.
+ * launch_plan: puts a plan together from its parts (plan_*.c) and answers questions about it.
+ * Called by sandbox/ (container_create, exec) with the request's arena.
  */
 #include "launch/launch_plan.h"
 

@@ -1,8 +1,8 @@
 /*
  * launch_plan: an OCI spec, checked and flattened into what the child has to do, in order. Pure: no
  * system call, tested without root; the dangerous part (launch_child) then only walks the plan.
- * All memory is in the arena that was passed. Rules: agent-api-containers.md sections 3 to 8 and the
- * OCI runtime spec (config.md, config-linux.md).
+ * All memory is in the arena that was passed. Rules: agent-api-containers.md sections 3 to 8 and
+ * the OCI runtime spec (config.md, config-linux.md).
  */
 #ifndef LAUNCH_LAUNCH_PLAN_H
 #define LAUNCH_LAUNCH_PLAN_H
@@ -20,11 +20,11 @@ struct launch_plan; /* defined in launch_plan_types.h for launch/ only */
 /* What the sandbox knows beyond the spec. Strings are borrowed for the call. */
 struct launch_config {
 	const char *container_id;
-	const char *rootfs;      /* absolute path in the guest: bind mount of Root.Path in the bundle */
+	const char *rootfs; /* absolute path in the guest: bind mount of Root.Path in the bundle */
 	const char *cgroup_path; /* absolute path of the container's cgroup directory */
-	bool no_pivot;           /* "/" is an initramfs: MS_MOVE and chroot instead of pivot_root */
-	/* namespaces that are joined instead of made (pod-wide ipc, uts, pid); -1 = none. Not owned,
-	 * must stay open until launch_begin() */
+	bool no_pivot;		 /* "/" is an initramfs: MS_MOVE and chroot instead of pivot_root */
+	/* namespaces that are joined instead of made (pod-wide ipc, uts, pid); -1 = none. Not
+	 * owned, must stay open until launch_begin() */
 	int ipc_fd, uts_fd, pid_fd;
 };
 

@@ -29,19 +29,20 @@ struct plan_namespace {
 struct plan_mount {
 	const char *what; /* "mounts[3] /dev/pts", for errors */
 	const char *source;
-	const char *destination; /* absolute, clean: no "//", ".", ".." */
-	const char *type;        /* "" for binds */
-	const char *data;        /* NULL = none */
+	const char *destination;		   /* absolute, clean: no "//", ".", ".." */
+	const char *type;			   /* "" for binds */
+	const char *data;			   /* NULL = none */
 	unsigned long flags, cleared, propagation; /* as in kernel/mount.h; MS_BIND tells a bind */
 	bool plain_target;  /* proc, sysfs: no link on the way to the target */
-	bool late_readonly; /* tmpfs: other mounts' targets are made in it before it becomes read-only */
-	bool over_proc;     /* a bind that may lie on a file of /proc */
-	bool from_proc;     /* a bind on /proc itself: only from a proc file system */
+	bool late_readonly; /* tmpfs: other mounts' targets are made in it before it becomes
+			       read-only */
+	bool over_proc;	    /* a bind that may lie on a file of /proc */
+	bool from_proc;	    /* a bind on /proc itself: only from a proc file system */
 };
 
 struct plan_device {
 	const char *path; /* below /dev, clean */
-	mode_t kind;      /* S_IFCHR, S_IFBLK, S_IFIFO */
+	mode_t kind;	  /* S_IFCHR, S_IFBLK, S_IFIFO */
 	dev_t dev;
 	mode_t mode; /* 0 = as the guest's node of that name has it */
 	uid_t uid;
@@ -59,7 +60,7 @@ struct plan_rlimit {
 };
 
 struct launch_plan {
-	bool exec;      /* joins a container instead of making one */
+	bool exec; /* joins a container instead of making one */
 	bool terminal;
 	bool new_rootfs; /* a mount namespace of its own: build the root file system in it */
 	bool no_pivot;
@@ -72,8 +73,9 @@ struct launch_plan {
 	const Grpc__LinuxSeccomp *seccomp; /* borrowed from the spec; NULL = none */
 
 	struct plan_namespace namespaces[NAMESPACE_COUNT];
-	const char *uid_map, *gid_map; /* text for /proc/PID/?id_map; NULL without a new user namespace */
-	const char *hostname;	       /* NULL = do not set */
+	const char *uid_map,
+		*gid_map;     /* text for /proc/PID/?id_map; NULL without a new user namespace */
+	const char *hostname; /* NULL = do not set */
 	const char *rootfs;
 	const char *container_id;
 
@@ -102,7 +104,7 @@ struct launch_plan {
 	size_t rlimit_count;
 	int oom_score_adj;
 	const char *selinux_label;    /* NULL = none */
-	bool selinux_mounts;          /* a mount label is in the mounts' data */
+	bool selinux_mounts;	      /* a mount label is in the mounts' data */
 	const char *apparmor_profile; /* NULL = none */
 };
 

@@ -14,13 +14,14 @@
 #include "base/strings.h"
 #include "kernel/mount.h"
 
-/* ---- mounts ------------------------------------------------------------------------------------ */
+/* ---- mounts ------------------------------------------------------------------------------------
+ */
 
 /* Files of /proc over which lxcfs and the like put their own. */
 static bool proc_file_allowed(const char *destination)
 {
-	static const char *const names[] = {"cpuinfo", "diskstats", "meminfo", "stat", "swaps",
-		"uptime", "loadavg", "net/dev"};
+	static const char *const names[] = {
+		"cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "net/dev"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (str_eq(destination + strlen("/proc/"), names[i]))
@@ -44,8 +45,8 @@ static int check_bind(struct plan_mount *m, struct error *err)
 	return 0;
 }
 
-static int mount_options(struct plan_builder *b, const Grpc__Mount *sent, struct plan_mount *m,
-	struct error *err)
+static int mount_options(
+	struct plan_builder *b, const Grpc__Mount *sent, struct plan_mount *m, struct error *err)
 {
 	struct mount_options options;
 	int r = mount_options_parse(
@@ -72,8 +73,8 @@ static int add_mount_label(struct plan_builder *b, struct plan_mount *m, struct 
 	if (str_empty(label) || str_eq(m->type, "proc") || str_eq(m->type, "sysfs") ||
 		str_eq(m->type, "mqueue") || str_eq(m->type, "cgroup2"))
 		return 0;
-	m->data = arena_printf(b->arena, "%s%scontext=\"%s\"", m->data ? m->data : "",
-		m->data ? "," : "", label);
+	m->data = arena_printf(
+		b->arena, "%s%scontext=\"%s\"", m->data ? m->data : "", m->data ? "," : "", label);
 	if (!m->data)
 		return plan_no_memory(err);
 	if (strlen(m->data) >= MOUNT_DATA_MAX)
@@ -86,7 +87,8 @@ static int plan_file_system(struct plan_builder *b, struct plan_mount *m, struct
 	if (str_empty(m->type))
 		return error_invalid(err, "no type, and no bind");
 	if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2")) {
-		/* Always the unified hierarchy; words meant for v1 controllers say nothing to it. */
+		/* Always the unified hierarchy; words meant for v1 controllers say nothing to it.
+		 */
 		m->type = "cgroup2";
 		m->data = NULL;
 	}
@@ -135,16 +137,14 @@ static int plan_root(struct plan_builder *b, struct error *err)
 	if (r < 0)
 		return r;
 	if (!options.propagation)
-		return error_invalid(
-			err, "Linux.RootfsPropagation: unknown word \"%.60s\"", word);
+		return error_invalid(err, "Linux.RootfsPropagation: unknown word \"%.60s\"", word);
 	b->plan->root_propagation = options.propagation;
 	return 0;
 }
 
 int plan_mounts(struct plan_builder *b, struct error *err)
 {
-	struct plan_mount *mounts =
-		arena_calloc(b->arena, b->spec->n_mounts + 1, sizeof(*mounts));
+	struct plan_mount *mounts = arena_calloc(b->arena, b->spec->n_mounts + 1, sizeof(*mounts));
 	int r;
 
 	if (!mounts)
@@ -155,7 +155,7 @@ int plan_mounts(struct plan_builder *b, struct error *err)
 
 		r = plan_mount(b, sent, i, &mounts[i], err);
 		if (r < 0)
-			return error_prefix(err, "Mounts[%zu] %.100s: ", i, sent->destination);
+			return error_prefix(err, "Mounts[%zu] %.100s", i, sent->destination);
 		if (str_eq(mounts[i].destination, "/dev"))
 			b->plan->make_dev = !(mounts[i].flags & MS_BIND);
 	}
@@ -164,7 +164,8 @@ int plan_mounts(struct plan_builder *b, struct error *err)
 	return plan_root(b, err);
 }
 
-/* ---- masked and read-only paths ---------------------------------------------------------------- */
+/* ---- masked and read-only paths ----------------------------------------------------------------
+ */
 
 static int clean_paths(struct plan_builder *b, const char *field, char *const *sent, size_t count,
 	const char *const **ret, struct error *err)
@@ -199,7 +200,8 @@ int plan_paths(struct plan_builder *b, struct error *err)
 	return r;
 }
 
-/* ---- devices ----------------------------------------------------------------------------------- */
+/* ---- devices -----------------------------------------------------------------------------------
+ */
 
 /* Numbers as makedev(3) of Linux can hold them. */
 #define MAJOR_MAX 0xfff
@@ -226,20 +228,19 @@ static int plan_device(struct plan_builder *b, const Grpc__LinuxDevice *sent,
 	if (r < 0)
 		return r;
 	if (!str_starts(ret->path, "/dev/"))
-		return error_invalid(
-			err, "Linux.Devices: %.200s is not below /dev", sent->path);
+		return error_invalid(err, "Linux.Devices: %.200s is not below /dev", sent->path);
 	if (device_kind(sent->type, &ret->kind) < 0)
 		return error_invalid(err, "Linux.Devices: %.100s: unknown type \"%.20s\"",
 			sent->path, sent->type);
 	if (ret->kind != S_IFIFO && (sent->major < 0 || sent->major > MAJOR_MAX ||
 					    sent->minor < 0 || sent->minor > MINOR_MAX))
-		return error_invalid(err, "Linux.Devices: %.100s: no device has the number %lld:%lld",
-			sent->path, (long long)sent->major, (long long)sent->minor);
+		return error_invalid(err,
+			"Linux.Devices: %.100s: no device has the number %lld:%lld", sent->path,
+			(long long)sent->major, (long long)sent->minor);
 	if (ret->kind != S_IFIFO)
 		ret->dev = makedev((unsigned)sent->major, (unsigned)sent->minor);
 	if (sent->uid == UINT32_MAX || sent->gid == UINT32_MAX)
-		return error_invalid(
-			err, "Linux.Devices: %.100s: 4294967295 is no id", sent->path);
+		return error_invalid(err, "Linux.Devices: %.100s: 4294967295 is no id", sent->path);
 	ret->mode = sent->filemode & 07777;
 	ret->uid = sent->uid;
 	ret->gid = sent->gid;

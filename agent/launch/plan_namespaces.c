@@ -16,7 +16,8 @@
 /* HOST_NAME_MAX of Linux */
 #define HOSTNAME_MAX 64
 
-/* ---- namespaces -------------------------------------------------------------------------------- */
+/* ---- namespaces --------------------------------------------------------------------------------
+ */
 
 static int add_namespace(struct plan_builder *b, const Grpc__LinuxNamespace *sent,
 	bool present[NAMESPACE_COUNT], struct error *err)
@@ -26,8 +27,7 @@ static int add_namespace(struct plan_builder *b, const Grpc__LinuxNamespace *sen
 	const char *path = NULL;
 
 	if (type < 0)
-		return error_invalid(
-			err, "Linux.Namespaces: unknown type \"%.60s\"", sent->type);
+		return error_invalid(err, "Linux.Namespaces: unknown type \"%.60s\"", sent->type);
 	ns = &b->plan->namespaces[type];
 	if (!str_empty(sent->path)) {
 		path = arena_strdup(b->arena, sent->path);
@@ -55,8 +55,8 @@ static void use_shared(struct plan_builder *b, enum namespace_type type, int fd)
 	b->plan->namespaces[type].fd = fd;
 }
 
-static int check_namespaces(struct plan_builder *b, const bool present[NAMESPACE_COUNT],
-	struct error *err)
+static int check_namespaces(
+	struct plan_builder *b, const bool present[NAMESPACE_COUNT], struct error *err)
 {
 	const struct plan_namespace *ns = b->plan->namespaces;
 
@@ -64,8 +64,8 @@ static int check_namespaces(struct plan_builder *b, const bool present[NAMESPACE
 		return error_invalid(err,
 			"Linux.Namespaces: no mount namespace; a container cannot use the guest's");
 	if (ns[NAMESPACE_USER].how == PLAN_NAMESPACE_PATH)
-		return error_invalid(err,
-			"Linux.Namespaces: joining a user namespace by path is not supported");
+		return error_invalid(
+			err, "Linux.Namespaces: joining a user namespace by path is not supported");
 	if (ns[NAMESPACE_MNT].how == PLAN_NAMESPACE_PATH &&
 		(b->linux->n_maskedpaths || b->linux->n_readonlypaths))
 		return error_invalid(err,
@@ -90,8 +90,8 @@ static int plan_hostname(struct plan_builder *b, bool uts, struct error *err)
 }
 
 /* Zero-size lines are dropped, as the runtimes send them. */
-static int plan_id_map(struct plan_builder *b, const char *field,
-	Grpc__LinuxIDMapping *const *maps, size_t count, const char **ret, struct error *err)
+static int plan_id_map(struct plan_builder *b, const char *field, Grpc__LinuxIDMapping *const *maps,
+	size_t count, const char **ret, struct error *err)
 {
 	struct buffer text;
 	size_t lines = 0;
@@ -102,8 +102,8 @@ static int plan_id_map(struct plan_builder *b, const char *field,
 		if (maps[i]->size == 0)
 			continue;
 		lines++;
-		r = buffer_printf(&text, "%u %u %u\n", maps[i]->containerid, maps[i]->hostid,
-			maps[i]->size);
+		r = buffer_printf(
+			&text, "%u %u %u\n", maps[i]->containerid, maps[i]->hostid, maps[i]->size);
 	}
 	if (r >= 0 && lines > 0)
 		*ret = arena_strndup(b->arena, (const char *)text.data, text.len);
@@ -128,8 +128,8 @@ static int plan_id_maps(struct plan_builder *b, struct error *err)
 				err, "Linux.UIDMappings, GIDMappings: no user namespace");
 		return 0;
 	}
-	r = plan_id_map(b, "Linux.UIDMappings", l->uidmappings, l->n_uidmappings,
-		&b->plan->uid_map, err);
+	r = plan_id_map(
+		b, "Linux.UIDMappings", l->uidmappings, l->n_uidmappings, &b->plan->uid_map, err);
 	if (r >= 0)
 		r = plan_id_map(b, "Linux.GIDMappings", l->gidmappings, l->n_gidmappings,
 			&b->plan->gid_map, err);
@@ -165,7 +165,8 @@ int plan_namespaces(struct plan_builder *b, struct error *err)
 	return r < 0 ? r : plan_id_maps(b, err);
 }
 
-/* ---- kernel parameters ------------------------------------------------------------------------- */
+/* ---- kernel parameters -------------------------------------------------------------------------
+ */
 
 static bool has_namespace(const struct plan_builder *b, enum namespace_type type)
 {
@@ -194,7 +195,8 @@ static bool sysctl_allowed(const struct plan_builder *b, const char *name)
 /* Words of letters, digits, "_" and "-" between single dots: as a path it cannot lead elsewhere. */
 static bool sysctl_well_formed(const char *name)
 {
-	static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	static const char word[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
 	for (;;) {
 		size_t n = strspn(name, word);

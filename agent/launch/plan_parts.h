@@ -11,7 +11,7 @@
 struct plan_builder {
 	struct arena *arena;
 	struct launch_plan *plan;
-	const Grpc__Spec *spec;       /* the container's */
+	const Grpc__Spec *spec;	      /* the container's */
 	const Grpc__Linux *linux;     /* spec->linux, or an empty one */
 	const Grpc__Process *process; /* of this launch */
 	const struct launch_config *config;

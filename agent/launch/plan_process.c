@@ -18,7 +18,8 @@
 #define OOM_SCORE_ADJ_MIN (-1000)
 #define OOM_SCORE_ADJ_MAX 1000
 
-/* ---- program ----------------------------------------------------------------------------------- */
+/* ---- program -----------------------------------------------------------------------------------
+ */
 
 /* A NULL-terminated copy with spare more slots at the end. NULL when the arena is used up. */
 static char **copy_strings(struct plan_builder *b, char *const *strings, size_t count, size_t spare)
@@ -101,10 +102,11 @@ int plan_program(struct plan_builder *b, struct error *err)
 	return r < 0 ? r : plan_user(b, err);
 }
 
-/* ---- security ---------------------------------------------------------------------------------- */
+/* ---- security ----------------------------------------------------------------------------------
+ */
 
-static int plan_capability_set(const char *field, char *const *words, size_t count, uint64_t *ret,
-	struct error *err)
+static int plan_capability_set(
+	const char *field, char *const *words, size_t count, uint64_t *ret, struct error *err)
 {
 	*ret = 0;
 	for (size_t i = 0; i < count; i++) {
@@ -142,8 +144,8 @@ static int plan_capabilities(struct plan_builder *b, struct error *err)
 	if (r >= 0)
 		r = plan_capability_set("Ambient", c->ambient, c->n_ambient, &sets->ambient, err);
 	if (r >= 0 && (sets->effective & ~sets->permitted))
-		return error_invalid(err,
-			"Process.Capabilities.Effective holds some that Permitted does not");
+		return error_invalid(
+			err, "Process.Capabilities.Effective holds some that Permitted does not");
 	return r;
 }
 
@@ -156,7 +158,7 @@ static int plan_seccomp(struct plan_builder *b, struct error *err)
 		return 0;
 	r = seccomp_check(seccomp, err);
 	if (r < 0)
-		return error_prefix(err, "Linux.Seccomp: ");
+		return error_prefix(err, "Linux.Seccomp");
 	b->plan->seccomp = seccomp;
 	b->plan->has_seccomp = true;
 	b->plan->seccomp_flags = seccomp_flags(seccomp);
@@ -219,7 +221,8 @@ int plan_security(struct plan_builder *b, struct error *err)
 	return r;
 }
 
-/* ---- limits ------------------------------------------------------------------------------------ */
+/* ---- limits ------------------------------------------------------------------------------------
+ */
 
 static const struct {
 	const char *name;
@@ -246,8 +249,7 @@ static const struct {
 static int plan_rlimit(const Grpc__POSIXRlimit *sent, struct plan_rlimit *ret, struct error *err)
 {
 	if (sent->soft > sent->hard)
-		return error_invalid(
-			err, "Process.Rlimits: %.40s: Soft is above Hard", sent->type);
+		return error_invalid(err, "Process.Rlimits: %.40s: Soft is above Hard", sent->type);
 	for (size_t i = 0; i < ARRAY_SIZE(resources); i++) {
 		if (!str_eq(sent->type, resources[i].name))
 			continue;
@@ -294,8 +296,8 @@ int plan_limits(struct plan_builder *b, struct error *err)
 	if (b->plan->exec && score == 0 && b->spec->process)
 		score = b->spec->process->oomscoreadj;
 	if (score < OOM_SCORE_ADJ_MIN || score > OOM_SCORE_ADJ_MAX)
-		return error_invalid(err, "Process.OOMScoreAdj: %lld is not in -1000..1000",
-			(long long)score);
+		return error_invalid(
+			err, "Process.OOMScoreAdj: %lld is not in -1000..1000", (long long)score);
 	b->plan->oom_score_adj = (int)score;
 	return plan_rlimits(b, err);
 }

@@ -1,6 +1,6 @@
 /*
- * program: see program.h. What is read here belongs to the image and is hostile: nothing blocks on a
- * fifo, no line is longer than the buffer.
+ * program: see program.h. What is read here belongs to the image and is hostile: nothing blocks on
+ * a fifo, no line is longer than the buffer.
  */
 #include "launch/program.h"
 
@@ -31,7 +31,8 @@ static const char *environment_value(const struct launch_plan *plan, const char 
 	return NULL;
 }
 
-/* ---- HOME -------------------------------------------------------------------------------------- */
+/* ---- HOME --------------------------------------------------------------------------------------
+ */
 
 /* name:password:uid:gid:comment:home:shell */
 static bool passwd_line_home(char *line, uid_t uid, char *home, size_t size)
@@ -90,7 +91,8 @@ static int add_home(const struct launch_plan *plan, struct program *program, str
 	return 0;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------- */
+/* ---- the file ----------------------------------------------------------------------------------
+ */
 
 static int not_found(const char *name, struct error *err)
 {
@@ -108,11 +110,11 @@ static bool is_file(const char *path, bool *executable)
 }
 
 /*
- * The first executable file wins; one that is not executable is taken only when there is no other, so
- * that execve(2) can say what is wrong with it.
+ * The first executable file wins; one that is not executable is taken only when there is no other,
+ * so that execve(2) can say what is wrong with it.
  */
-static int search_path(const char *name, const char *dirs, struct program *program,
-	struct error *err)
+static int search_path(
+	const char *name, const char *dirs, struct program *program, struct error *err)
 {
 	char candidate[PATH_MAX];
 	bool found = false;

@@ -1,7 +1,7 @@
 /*
- * root_target: see root_target.h. A walk of our own instead of openat2(2) with RESOLVE_IN_ROOT alone,
- * because missing parts are to be made where the links lead. Each component is opened without
- * following it; whoever swaps directories meanwhile cannot lead the walk out of the root.
+ * root_target: see root_target.h. A walk of our own instead of openat2(2) with RESOLVE_IN_ROOT
+ * alone, because missing parts are to be made where the links lead. Each component is opened
+ * without following it; whoever swaps directories meanwhile cannot lead the walk out of the root.
  */
 #include "launch/root_target.h"
 
@@ -21,12 +21,12 @@
 
 struct walk {
 	int root; /* not owned */
-	int at;   /* O_PATH, where the walk stands; owned */
+	int at;	  /* O_PATH, where the walk stands; owned */
 	enum root_target_kind kind;
 	bool plain;
 	unsigned links;
 	char resolved[PATH_MAX]; /* the way to it, without links */
-	char rest[PATH_MAX];     /* still to walk */
+	char rest[PATH_MAX];	 /* still to walk */
 };
 
 static int walk_move(struct walk *w, int fd)
@@ -52,8 +52,8 @@ static int walk_up(struct walk *w)
 		*slash = '\0';
 	if (!w->resolved[0])
 		return walk_to_root(w);
-	return walk_move(w,
-		path_open_in_root(w->root, w->resolved, O_PATH | O_DIRECTORY | O_CLOEXEC));
+	return walk_move(
+		w, path_open_in_root(w->root, w->resolved, O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 /* Cuts the next component from rest into name; 0 at the end. */
@@ -150,8 +150,8 @@ static int walk(struct walk *w)
 	return r;
 }
 
-int root_target_open(int root, const char *path, enum root_target_kind kind, bool plain,
-	struct error *err)
+int root_target_open(
+	int root, const char *path, enum root_target_kind kind, bool plain, struct error *err)
 {
 	struct walk w = {.root = root, .at = -1, .kind = kind, .plain = plain};
 	struct stat st;

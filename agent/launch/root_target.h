@@ -20,11 +20,11 @@ enum root_target_kind {
  * An O_PATH descriptor of path (absolute, resolved in the directory root), or negative errno with
  * err filled. plain: refuse links on the way (-ELOOP).
  */
-int root_target_open(int root, const char *path, enum root_target_kind kind, bool plain,
-	struct error *err);
+int root_target_open(
+	int root, const char *path, enum root_target_kind kind, bool plain, struct error *err);
 /*
- * The directory in which the last component of path lies, made with its parents where missing; *name
- * points at that component in path.
+ * The directory in which the last component of path lies, made with its parents where missing;
+ * *name points at that component in path.
  */
 int root_target_parent(int root, const char *path, const char **name, struct error *err);
 

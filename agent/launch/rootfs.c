@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/strings.h"
 #include "kernel/mount.h"
 #include "kernel/mount_tree.h"
@@ -42,7 +43,8 @@ static bool is_directory(int fd)
 	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* ---- the root itself --------------------------------------------------------------------------- */
+/* ---- the root itself ---------------------------------------------------------------------------
+ */
 
 /* The bundle's path is the agent's own: no component of it may be a link. */
 static int open_plain_directory(const char *path, struct error *err)
@@ -79,7 +81,8 @@ int rootfs_open(const struct launch_plan *plan, struct error *err)
 	return r < 0 ? r : take_fd(&root);
 }
 
-/* ---- mounts ------------------------------------------------------------------------------------ */
+/* ---- mounts ------------------------------------------------------------------------------------
+ */
 
 static int open_target(const struct plan_mount *m, int root, bool directory, struct error *err)
 {
@@ -91,8 +94,8 @@ static int open_target(const struct plan_mount *m, int root, bool directory, str
 	/* By where a link led: the plan has checked the words only. */
 	if ((m->flags & MS_BIND) && !m->over_proc && !m->from_proc && !m->plain_target &&
 		is_on(target, PROC_SUPER_MAGIC))
-		return error_set(err, STATUS_INVALID_ARGUMENT, EPERM,
-			"a bind must not lie inside /proc");
+		return error_set(
+			err, STATUS_INVALID_ARGUMENT, EPERM, "a bind must not lie inside /proc");
 	return take_fd(&target);
 }
 
@@ -116,19 +119,29 @@ static int mount_bind_at(const struct plan_mount *m, int root, struct error *err
 
 /*
  * A user namespace may mount sysfs and mqueue only with network and ipc namespaces of its own; what
- * it shares with the guest it gets as the guest has it.
+ * it shares with the guest it gets as the guest has it. NULL: no such case.
  */
-static int mount_guests(const struct plan_mount *m, int root, struct error *err)
+static const char *guests_own(const struct launch_plan *plan, const struct plan_mount *m)
+{
+	const char *path = str_eq(m->type, "sysfs")    ? "/sys"
+			   : str_eq(m->type, "mqueue") ? "/dev/mqueue"
+						       : NULL;
+
+	return plan->uid_map && path && file_exists(path) ? path : NULL;
+}
+
+static int mount_guests_own(
+	const struct plan_mount *m, const char *source, int root, struct error *err)
 {
 	struct plan_mount bind = *m;
 
-	bind.source = str_eq(m->type, "sysfs") ? "/sys" : "/dev/mqueue";
+	bind.source = source;
 	bind.flags = m->flags | MS_BIND | MS_REC;
 	return mount_bind_at(&bind, root, err);
 }
 
-static int mount_new_at(const struct launch_plan *plan, const struct plan_mount *m, int root,
-	struct error *err)
+static int mount_new_at(
+	const struct launch_plan *plan, const struct plan_mount *m, int root, struct error *err)
 {
 	_cleanup_fd_ int target = open_target(m, root, true, err), top = -1;
 	const char *source = str_empty(m->source) ? m->type : m->source;
@@ -139,9 +152,8 @@ static int mount_new_at(const struct launch_plan *plan, const struct plan_mount 
 	if (target < 0)
 		return target;
 	r = mount_call(source, rootfs_fd_path(target, path), m->type, m->flags, m->data, &own);
-	if (r == -EPERM && plan->uid_map &&
-		(str_eq(m->type, "sysfs") || str_eq(m->type, "mqueue")))
-		return mount_guests(m, root, err);
+	if (r == -EPERM && guests_own(plan, m))
+		return mount_guests_own(m, guests_own(plan, m), root, err);
 	if (r < 0) {
 		if (err)
 			*err = own;
@@ -163,7 +175,7 @@ int rootfs_mount_all(const struct launch_plan *plan, int root, struct error *err
 					   : mount_new_at(plan, m, root, err);
 
 		if (r < 0)
-			return error_prefix(err, "%s: ", m->what);
+			return error_prefix(err, "%s", m->what);
 	}
 	return 0;
 }
@@ -177,7 +189,8 @@ int rootfs_bind(const char *source, int target, const char *what, struct error *
 	return mount_tree_attach(tree, target, what, err);
 }
 
-/* ---- sealing ----------------------------------------------------------------------------------- */
+/* ---- sealing -----------------------------------------------------------------------------------
+ */
 
 /* Files are covered by /dev/null, directories by an empty read-only tmpfs. */
 static int mask(int root, const char *path, struct error *err)
@@ -236,7 +249,7 @@ static int make_cwd(const struct launch_plan *plan, int root, struct error *err)
 	int fd = root_target_open(root, plan->cwd, ROOT_TARGET_DIRECTORY, false, err);
 
 	if (fd < 0)
-		return error_prefix(err, "working directory: ");
+		return error_prefix(err, "working directory");
 	close(fd);
 	return 0;
 }
@@ -255,7 +268,7 @@ static int late_readonly(const struct launch_plan *plan, int root, struct error 
 			return top;
 		r = mount_tree_change(top, MS_RDONLY, 0, 0, false, m->destination, err);
 		if (r < 0)
-			return error_prefix(err, "%s: ", m->what);
+			return error_prefix(err, "%s", m->what);
 	}
 	return 0;
 }
@@ -265,7 +278,8 @@ int rootfs_seal(const struct launch_plan *plan, int root, struct error *err)
 	int r = make_cwd(plan, root, err);
 
 	if (r >= 0)
-		r = seal_paths(plan->readonly_paths, plan->readonly_count, root, make_readonly, err);
+		r = seal_paths(
+			plan->readonly_paths, plan->readonly_count, root, make_readonly, err);
 	if (r >= 0)
 		r = seal_paths(plan->masked_paths, plan->masked_count, root, mask, err);
 	if (r >= 0)
@@ -275,11 +289,13 @@ int rootfs_seal(const struct launch_plan *plan, int root, struct error *err)
 	return r;
 }
 
-/* ---- entering ---------------------------------------------------------------------------------- */
+/* ---- entering ----------------------------------------------------------------------------------
+ */
 
 static int enter_by_pivot(struct error *err)
 {
-	/* The old root ends up on top of the new one (pivot_root(2), "."), from where it is taken. */
+	/* The old root ends up on top of the new one (pivot_root(2), "."), from where it is taken.
+	 */
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return error_errno(err, errno, "pivot_root");
 	if (umount2(".", MNT_DETACH) < 0)
@@ -291,7 +307,8 @@ struct detach_list {
 	const char *keep; /* the root file system */
 	size_t keep_len;
 	size_t len;
-	char points[32768]; /* NUL-separated; what does not fit stays, unreachable for paths from / */
+	char points[32768]; /* NUL-separated; what does not fit stays, unreachable for paths from /
+			     */
 };
 
 static int note_mount(const struct mount_entry *entry, void *context)

@@ -1,7 +1,7 @@
 /*
  * rootfs: builds a container's root file system in the child's new mount namespace. Called by
- * launch_child in this order; every call may sleep, returns 0 or negative errno with err filled, and
- * needs the agent's /proc until rootfs_enter().
+ * launch_child in this order; every call may sleep, returns 0 or negative errno with err filled,
+ * and needs the agent's /proc until rootfs_enter().
  */
 #ifndef LAUNCH_ROOTFS_H
 #define LAUNCH_ROOTFS_H
@@ -10,8 +10,8 @@
 #include "launch/launch_plan_types.h"
 
 /*
- * Cuts this namespace off from the guest's (slave), clones the root file system's mount and attaches
- * it over itself. Returns its descriptor: from here on everything is resolved inside it.
+ * Cuts this namespace off from the guest's (slave), clones the root file system's mount and
+ * attaches it over itself. Returns its descriptor: from here on everything is resolved inside it.
  */
 int rootfs_open(const struct launch_plan *plan, struct error *err);
 int rootfs_mount_all(const struct launch_plan *plan, int root, struct error *err);

@@ -97,7 +97,8 @@ static int bind_device(const struct plan_device *d, int parent, const char *name
 }
 
 /* 1 when a node of that name is there and is the right one; something else is removed. */
-static int clear_the_way(const struct plan_device *d, int parent, const char *name, struct error *err)
+static int clear_the_way(
+	const struct plan_device *d, int parent, const char *name, struct error *err)
 {
 	struct stat st;
 

@@ -1,0 +1,716 @@
+/*
+ * Tests agent/launch/launch.c and launch_child.c: real processes in fresh namespaces, as root. The
+ * life of a launch, the program and its surroundings, execs, terminals, failures.
+ */
+#include "launch/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "unit/launch/container_fixture.h"
+#include "lib/scratch.h"
+#include "lib/test_main.h"
+
+static struct container_fixture f;
+static int fds_before, mounts_before;
+
+static int setup(void **state)
+{
+	fixture_init(&f);
+	mounts_before = fixture_count_mounts();
+	fds_before = test_count_fds();
+	return 0;
+}
+
+/* Whatever the test did: no descriptor, no mount, no child stays. */
+static int teardown(void **state)
+{
+	fixture_release(&f);
+	while (child_process_count() > 0)
+		event_loop_step(f.loop, 100);
+	if (test_count_fds() != fds_before)
+		fail_msg("%d descriptors, %d before", test_count_fds(), fds_before);
+	if (fixture_count_mounts() != mounts_before)
+		fail_msg("%d mounts, %d before", fixture_count_mounts(), mounts_before);
+	return 0;
+}
+
+static void assert_contains(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("\"%s\" is not in \"%s\"", part, text);
+}
+
+/* Runs it as init; its output is to be exactly this. */
+static void assert_output(const char *expected)
+{
+	int status = fixture_run(&f);
+
+	if (status == -1)
+		fail_msg("failed: %s", f.init.text);
+	assert_string_equal(f.init.output, expected);
+	assert_int_equal(status, 0);
+}
+
+static void assert_fails(const char *part)
+{
+	if (fixture_create(&f))
+		fail_msg("created, should have failed with \"%s\"", part);
+	assert_contains(f.init.text, part);
+}
+
+/* ---- the life of a launch ---------------------------------------------------------------------- */
+
+static void test_echo(void **state)
+{
+	fixture_args(&f, "echo", "hello", NULL);
+	assert_output("hello\n");
+}
+
+static void test_nothing_runs_before_start(void **state)
+{
+	fixture_args(&f, "echo", "hello", NULL);
+	assert_true(fixture_create(&f));
+	for (int i = 0; i < 3; i++)
+		event_loop_step(f.loop, 20);
+	fixture_step(&f, &f.init);
+	assert_int_equal(f.init.output_len, 0);
+	assert_true(fixture_start(&f, &f.init));
+	assert_int_equal(fixture_wait(&f, &f.init), 0);
+	assert_string_equal(f.init.output, "hello\n");
+}
+
+static void test_exit_codes(void **state)
+{
+	static const struct {
+		const char *text;
+		int status;
+	} cases[] = {{"exit 0", 0}, {"exit 7", 7}, {"exit 255", 255}, {"kill -9 $$", 0}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (i > 0)
+			fixture_init(&f);
+		fixture_shell(&f, cases[i].text);
+		/* PID 1 of a PID namespace cannot kill itself: the signal is not delivered. */
+		assert_int_equal(fixture_run(&f), cases[i].status);
+		fixture_release(&f);
+	}
+}
+
+static void test_killed_is_128_and_signal(void **state)
+{
+	fixture_args(&f, "sleep", "100", NULL);
+	assert_true(fixture_create(&f));
+	assert_true(fixture_start(&f, &f.init));
+	assert_int_equal(child_process_signal(&f.init.launch.child, SIGKILL), 0);
+	assert_int_equal(fixture_wait(&f, &f.init), 128 + SIGKILL);
+	assert_true(f.init.exited);
+}
+
+static void test_killed_before_start(void **state)
+{
+	fixture_args(&f, "sleep", "100", NULL);
+	assert_true(fixture_create(&f));
+	child_process_signal(&f.init.launch.child, SIGKILL);
+	fixture_wait(&f, &f.init);
+	assert_true(f.init.failed);
+	assert_contains(f.init.text, "init was killed by signal 9 before it was started");
+}
+
+static void test_abort_leaves_nothing(void **state)
+{
+	fixture_args(&f, "sleep", "100", NULL);
+	assert_true(fixture_create(&f));
+	launch_abort(&f.init.launch);
+	launch_abort(&f.init.launch);
+	assert_int_equal(child_process_count(), 0);
+	assert_false(f.init.failed);
+}
+
+static void test_start_twice(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	fixture_args(&f, "sleep", "100", NULL);
+	assert_true(fixture_create(&f));
+	assert_true(fixture_start(&f, &f.init));
+	assert_true(launch_start(&f.init.launch, &err) < 0);
+	assert_int_equal(err.status, STATUS_FAILED_PRECONDITION);
+}
+
+/* ---- the program ------------------------------------------------------------------------------- */
+
+static void test_program_not_found(void **state)
+{
+	fixture_args(&f, "no-such-program", NULL);
+	assert_fails("the file no-such-program was not found: ENOENT");
+	assert_int_equal(f.init.error.errnum, ENOENT);
+}
+
+static void test_path_not_found(void **state)
+{
+	fixture_args(&f, "/bin/no-such-program", NULL);
+	assert_fails("the file /bin/no-such-program was not found: ENOENT");
+}
+
+static void test_path_of_the_environment(void **state)
+{
+	scratch_file("rootfs/data/tool", "#!/bin/sh\necho tool of $0\n");
+	chmod(scratch_path("rootfs/data/tool"), 0755);
+	scratch_file("rootfs/tmp/tool", "not executable");
+	f.process.n_env = 0;
+	fixture_env(&f, "PATH=/nowhere:/tmp:/data");
+	fixture_args(&f, "tool", NULL);
+	assert_output("tool of /data/tool\n");
+}
+
+static void exec_failure(const char *path, const char *part, int status)
+{
+	fixture_args(&f, path, NULL);
+	assert_true(fixture_create(&f));
+	assert_false(fixture_start(&f, &f.init));
+	assert_contains(f.init.text, part);
+	assert_int_equal(f.init.launch.child.exit_status, status);
+}
+
+static void test_exec_no_interpreter(void **state)
+{
+	scratch_file("rootfs/data/script", "#!/no/such/interpreter\n");
+	chmod(scratch_path("rootfs/data/script"), 0755);
+	exec_failure("/data/script", "exec /data/script (is its interpreter", 127);
+	assert_contains(f.init.text, "ENOENT: No such file or directory");
+}
+
+static void test_exec_not_executable(void **state)
+{
+	scratch_file("rootfs/data/plain", "text");
+	exec_failure("/data/plain", "exec /data/plain: EACCES", 126);
+}
+
+static void test_exec_format(void **state)
+{
+	scratch_file("rootfs/data/garbage", "\1\2\3");
+	chmod(scratch_path("rootfs/data/garbage"), 0755);
+	exec_failure("/data/garbage", "ENOEXEC", 126);
+}
+
+static void test_environment_exactly(void **state)
+{
+	f.process.n_env = 0;
+	fixture_env(&f, "A= blanks ");
+	fixture_env(&f, "B=");
+	fixture_env(&f, "C=x=y");
+	fixture_args(&f, "/bin/env", NULL);
+	assert_output("A= blanks \nB=\nC=x=y\nHOME=/root\n");
+}
+
+static void test_home(void **state)
+{
+	f.user.uid = 1000;
+	fixture_shell(&f, "echo $HOME");
+	assert_output("/home/someone\n");
+}
+
+static void test_home_unknown_user(void **state)
+{
+	f.user.uid = 4711;
+	fixture_shell(&f, "echo $HOME");
+	assert_output("/\n");
+}
+
+static void test_home_given(void **state)
+{
+	fixture_env(&f, "HOME=/given");
+	fixture_shell(&f, "echo $HOME");
+	assert_output("/given\n");
+}
+
+static void test_cwd_is_made(void **state)
+{
+	f.process.cwd = (char *)"/data/deep/er";
+	fixture_shell(&f, "pwd; umask");
+	assert_output("/data/deep/er\n0022\n");
+}
+
+static void test_no_descriptor_leaks(void **state)
+{
+	/* One that somebody forgot to mark close-on-exec. */
+	int forgotten = fcntl(STDIN_FILENO, F_DUPFD, 50);
+
+	fixture_args(&f, "ls", "/proc/self/fd", NULL);
+	/* 3 is ls reading the folder. */
+	assert_output("0\n1\n2\n3\n");
+	close(forgotten);
+}
+
+static void test_signals_are_default(void **state)
+{
+	fixture_args(&f, "grep", "^Sig[BIC]", "/proc/self/status", NULL);
+	assert_output("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+		      "SigCgt:\t0000000000000000\n");
+}
+
+static void test_oom_score_is_not_inherited(void **state)
+{
+	FILE *own = fopen("/proc/self/oom_score_adj", "r+e");
+
+	assert_non_null(own);
+	fputs("-500", own);
+	fclose(own);
+	fixture_args(&f, "cat", "/proc/self/oom_score_adj", NULL);
+	assert_output("0\n");
+	own = fopen("/proc/self/oom_score_adj", "r+e");
+	fputs("0", own);
+	fclose(own);
+}
+
+static void test_oom_score_is_set(void **state)
+{
+	f.process.oomscoreadj = 321;
+	fixture_args(&f, "cat", "/proc/self/oom_score_adj", NULL);
+	assert_output("321\n");
+}
+
+static void test_rlimits(void **state)
+{
+	fixture_rlimit(&f, "RLIMIT_NOFILE", 100, 200);
+	fixture_rlimit(&f, "RLIMIT_CORE", 0, UINT64_MAX);
+	fixture_shell(&f, "ulimit -Sn; ulimit -Hn; ulimit -Sc; ulimit -Hc");
+	assert_output("100\n200\n0\nunlimited\n");
+}
+
+static void test_session(void **state)
+{
+	/* pid, session and process group are 1 */
+	fixture_shell(&f, "cut -d' ' -f1,5,6 /proc/$$/stat");
+	assert_output("1 1 1\n");
+}
+
+static void test_stdin(void **state)
+{
+	fixture_args(&f, "cat", NULL);
+	assert_true(fixture_create(&f));
+	assert_true(fixture_start(&f, &f.init));
+	assert_int_equal(write(f.init.in, "abc", 3), 3);
+	close_fd(&f.init.in);
+	assert_int_equal(fixture_wait(&f, &f.init), 0);
+	assert_string_equal(f.init.output, "abc");
+}
+
+/* A container that waits for its start must not keep copies of what it does not need. */
+static void test_created_holds_nothing(void **state)
+{
+	int ends[2];
+	char c;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	fixture_args(&f, "true", NULL);
+	assert_true(fixture_create(&f));
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &c, 1), 0); /* end of file at once */
+	close(ends[0]);
+}
+
+/* ---- namespaces -------------------------------------------------------------------------------- */
+
+static void test_hostname(void **state)
+{
+	fixture_args(&f, "hostname", NULL);
+	assert_output("fixture\n");
+}
+
+static void test_pid_one(void **state)
+{
+	fixture_shell(&f, "echo $$; ls -d /proc/[0-9]* | wc -l");
+	assert_int_equal(fixture_run(&f), 0);
+	assert_int_equal(strncmp(f.init.output, "1\n", 2), 0);
+}
+
+static void test_network_is_new(void **state)
+{
+	fixture_shell(&f, "ls /sys/class/net | grep -v ^bonding_masters");
+	assert_output("lo\n");
+}
+
+static void test_joined_by_path(void **state)
+{
+	char path[64], own[64] = "";
+
+	fixture_without_namespace(&f, "network");
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)getpid());
+	fixture_namespace(&f, "net", path);
+	assert_true(readlink("/proc/self/ns/net", own, sizeof(own) - 2) > 0);
+	strcat(own, "\n");
+	fixture_args(&f, "readlink", "/proc/self/ns/net", NULL);
+	assert_output(own);
+}
+
+static void test_joined_path_is_another_type(void **state)
+{
+	fixture_without_namespace(&f, "ipc");
+	fixture_namespace(&f, "ipc", "/proc/self/ns/net");
+	fixture_args(&f, "true", NULL);
+	assert_fails("/proc/self/ns/net is no ipc namespace");
+}
+
+static void test_time_namespace(void **state)
+{
+	char own[64] = "";
+
+	fixture_namespace(&f, "time", "");
+	assert_true(readlink("/proc/self/ns/time", own, sizeof(own) - 1) > 0);
+	fixture_args(&f, "readlink", "/proc/self/ns/time", NULL);
+	assert_int_equal(fixture_run(&f), 0);
+	assert_int_equal(strncmp(f.init.output, "time:[", 6), 0);
+	assert_null(strstr(f.init.output, own));
+}
+
+/* Another container's ipc, uts and PID namespaces, as in a pod. */
+static void test_shared_namespaces(void **state)
+{
+	static struct container_fixture second;
+	struct namespace_set set;
+	struct error err = ERROR_INIT;
+
+	fixture_args(&f, "sleep", "100", NULL);
+	assert_true(fixture_create(&f));
+	assert_true(fixture_start(&f, &f.init));
+	assert_int_equal(namespace_set_pin(&set, f.init.launch.child.pid, &err), 0);
+	fixture_init(&second);
+	second.config.pid_fd = set.fd[NAMESPACE_PID];
+	second.config.ipc_fd = set.fd[NAMESPACE_IPC];
+	second.config.uts_fd = set.fd[NAMESPACE_UTS];
+	second.spec.hostname = (char *)"ignored";
+	fixture_shell(&second, "hostname; test $$ != 1 && tr '\\0' ' ' < /proc/1/cmdline");
+	assert_int_equal(fixture_run(&second), 0);
+	assert_string_equal(second.init.output, "fixture\nsleep 100 ");
+	fixture_release(&second);
+	namespace_set_release(&set);
+}
+
+/* ---- user namespace ---------------------------------------------------------------------------- */
+
+static void own_root(unsigned id)
+{
+	char command[4096];
+
+	snprintf(command, sizeof(command), "chown -R %u:%u %s", id, id, f.rootfs);
+	assert_int_equal(system(command), 0);
+}
+
+static void test_user_namespace(void **state)
+{
+	own_root(100000);
+	fixture_map_ids(&f, 100000, 65536);
+	fixture_shell(&f, "id -u; cat /proc/self/uid_map | tr -s ' '; touch /data/mine; "
+			  "stat -c %u /data/mine; echo x > /dev/null && echo null; hostname");
+	assert_output("0\n 0 100000 65536\n0\nnull\nfixture\n");
+	own_root(0);
+}
+
+static void test_user_namespace_user(void **state)
+{
+	own_root(100000);
+	fixture_map_ids(&f, 100000, 65536);
+	f.user.uid = 1000;
+	f.user.gid = 1001;
+	fixture_args(&f, "grep", "^[UG]id", "/proc/self/status", NULL);
+	assert_output("Uid:\t1000\t1000\t1000\t1000\nGid:\t1001\t1001\t1001\t1001\n");
+	own_root(0);
+}
+
+/* The pod's namespaces belong to the guest: joined before the user namespace is entered. */
+static void test_user_namespace_and_shared(void **state)
+{
+	struct error err = ERROR_INIT;
+	char own[64] = "";
+	int ipc = namespace_open_own(NAMESPACE_IPC, &err);
+
+	own_root(100000);
+	fixture_map_ids(&f, 100000, 65536);
+	f.config.ipc_fd = ipc;
+	f.spec.n_mounts = 4; /* no mqueue of an ipc namespace that is not its own */
+	assert_true(readlink("/proc/self/ns/ipc", own, sizeof(own) - 2) > 0);
+	strcat(own, "\n");
+	fixture_args(&f, "readlink", "/proc/self/ns/ipc", NULL);
+	assert_output(own);
+	own_root(0);
+	close(ipc);
+}
+
+static void test_user_namespace_exec(void **state)
+{
+	static struct fixture_process p;
+
+	own_root(100000);
+	fixture_map_ids(&f, 100000, 65536);
+	fixture_args(&f, "sleep", "100", NULL);
+	assert_true(fixture_create(&f));
+	assert_true(fixture_start(&f, &f.init));
+	fixture_shell(&f, "id -u; hostname; tr '\\0' ' ' < /proc/1/cmdline");
+	if (!fixture_exec(&f, &p))
+		fail_msg("%s", p.text);
+	assert_true(fixture_start(&f, &p));
+	assert_int_equal(fixture_wait(&f, &p), 0);
+	assert_string_equal(p.output, "0\nfixture\nsleep 100 ");
+	fixture_process_release(&p);
+	own_root(0);
+}
+
+static void test_user_namespace_bad_map(void **state)
+{
+	fixture_map_ids(&f, UINT32_MAX - 1, 65536);
+	fixture_args(&f, "true", NULL);
+	assert_fails("Linux.UIDMappings: write the map: EINVAL");
+}
+
+/* ---- exec -------------------------------------------------------------------------------------- */
+
+static void start_sleeper(void)
+{
+	fixture_args(&f, "sleep", "100", NULL);
+	if (!fixture_create(&f))
+		fail_msg("%s", f.init.text);
+	assert_true(fixture_start(&f, &f.init));
+}
+
+static void test_exec_joins(void **state)
+{
+	static struct fixture_process p;
+
+	start_sleeper();
+	fixture_shell(&f, "hostname; cat /etc/passwd | head -n1; tr '\\0' ' ' < /proc/1/cmdline; "
+			  "ls /proc/self/fd");
+	if (!fixture_exec(&f, &p))
+		fail_msg("%s", p.text);
+	assert_true(fixture_start(&f, &p));
+	assert_int_equal(fixture_wait(&f, &p), 0);
+	assert_string_equal(p.output, "fixture\nroot:x:0:0:root:/root:/bin/sh\nsleep 100 "
+				      "0\n1\n2\n3\n");
+	fixture_process_release(&p);
+}
+
+static void test_exec_into_created(void **state)
+{
+	static struct fixture_process p;
+
+	fixture_args(&f, "sleep", "100", NULL);
+	assert_true(fixture_create(&f));
+	fixture_args(&f, "hostname", NULL);
+	assert_true(fixture_exec(&f, &p));
+	assert_true(fixture_start(&f, &p));
+	assert_int_equal(fixture_wait(&f, &p), 0);
+	assert_string_equal(p.output, "fixture\n");
+	fixture_process_release(&p);
+}
+
+/* What an exec does not send comes from the container. */
+static void test_exec_inherits(void **state)
+{
+	static struct fixture_process p;
+	Grpc__Process init;
+
+	fixture_rlimit(&f, "RLIMIT_NOFILE", 111, 111);
+	f.process.oomscoreadj = 222;
+	start_sleeper();
+	init = f.process;
+	f.spec.process = &init;
+	f.process.capabilities = NULL;
+	f.process.n_rlimits = 0;
+	f.process.oomscoreadj = 0;
+	fixture_shell(&f, "ulimit -n; cat /proc/self/oom_score_adj; grep CapBnd /proc/self/status");
+	assert_true(fixture_exec(&f, &p));
+	assert_true(fixture_start(&f, &p));
+	assert_int_equal(fixture_wait(&f, &p), 0);
+	/* chown, dac_override, kill, setgid, setuid, net_bind_service */
+	assert_string_equal(p.output, "111\n222\nCapBnd:\t00000000000004e3\n");
+	fixture_process_release(&p);
+}
+
+static void test_exec_failures(void **state)
+{
+	static struct fixture_process p;
+
+	start_sleeper();
+	fixture_args(&f, "nothing-here", NULL);
+	assert_false(fixture_exec(&f, &p));
+	assert_contains(p.text, "the file nothing-here was not found");
+	fixture_process_release(&p);
+	fixture_args(&f, "true", NULL);
+	f.process.cwd = (char *)"/no/such/folder";
+	assert_false(fixture_exec(&f, &p));
+	assert_contains(p.text, "working directory /no/such/folder: ENOENT");
+	fixture_process_release(&p);
+}
+
+static void test_exec_after_init_has_gone(void **state)
+{
+	static struct fixture_process p;
+	struct namespace_set set;
+	struct launch_request request = {.cgroup_fd = -1, .seccomp_fd = -1, .stdio = {-1, -1, -1}};
+	const struct launch_plan *plan;
+	struct error err = ERROR_INIT;
+
+	start_sleeper();
+	assert_int_equal(namespace_set_pin(&set, f.init.launch.child.pid, &err), 0);
+	child_process_signal(&f.init.launch.child, SIGKILL);
+	fixture_wait(&f, &f.init);
+	assert_int_equal(launch_plan_exec(&f.process, &f.spec, &f.config, &f.arena, &plan, &err), 0);
+	request.plan = plan;
+	request.join = &set;
+	assert_true(launch_begin(f.loop, &p.launch, &request, NULL, NULL, &err) < 0);
+	assert_contains(err.text, "PID namespace has ended");
+	namespace_set_release(&set);
+	/* The agent is at home again. */
+	fixture_process_release(&f.init);
+	fixture_release(&f);
+	fixture_init(&f);
+	fixture_args(&f, "echo", "again", NULL);
+	assert_output("again\n");
+}
+
+/* ---- terminal ---------------------------------------------------------------------------------- */
+
+static void read_master(struct fixture_process *p, int master)
+{
+	/* EAGAIN while it runs, EIO at the end */
+	for (;;) {
+		ssize_t n = read(master, p->output + p->output_len,
+			sizeof(p->output) - 1 - p->output_len);
+
+		if (n > 0)
+			p->output_len += (size_t)n;
+		else if (n < 0 && errno == EAGAIN && !p->exited)
+			fixture_step(&f, p);
+		else
+			break;
+	}
+	p->output[p->output_len] = '\0';
+}
+
+static void run_on_terminal(struct fixture_process *p)
+{
+	int master = take_fd(&p->launch.terminal_fd);
+
+	assert_true(master >= 0);
+	assert_true(fcntl(master, F_GETFL) & O_NONBLOCK);
+	assert_true(fixture_start(&f, p));
+	fixture_wait(&f, p);
+	read_master(p, master);
+	close(master);
+}
+
+static void test_terminal(void **state)
+{
+	f.process.terminal = true;
+	fixture_shell(&f, "tty; test -c /dev/console && echo console; echo out > /dev/tty; "
+			  "ls /proc/self/fd");
+	if (!fixture_create(&f))
+		fail_msg("%s", f.init.text);
+	run_on_terminal(&f.init);
+	assert_int_equal(f.init.launch.child.exit_status, 0);
+	assert_contains(f.init.output, "/dev/pts/0\r\nconsole\r\nout\r\n");
+	assert_null(strstr(f.init.output, "4"));
+}
+
+static void test_terminal_user(void **state)
+{
+	f.process.terminal = true;
+	f.user.uid = 1000;
+	fixture_shell(&f, "stat -c %u $(tty)");
+	assert_true(fixture_create(&f));
+	run_on_terminal(&f.init);
+	assert_string_equal(f.init.output, "1000\r\n");
+}
+
+static void test_terminal_exec(void **state)
+{
+	static struct fixture_process p;
+
+	start_sleeper();
+	f.process.terminal = true;
+	fixture_args(&f, "tty", NULL);
+	assert_true(fixture_exec(&f, &p));
+	run_on_terminal(&p);
+	assert_string_equal(p.output, "/dev/pts/0\r\n");
+	fixture_process_release(&p);
+}
+
+static void test_terminal_without_devpts(void **state)
+{
+	f.process.terminal = true;
+	f.spec.n_mounts = 2; /* proc and /dev */
+	fixture_shell(&f, "test -t 0 && test -t 2 && echo yes");
+	if (!fixture_create(&f))
+		fail_msg("%s", f.init.text);
+	run_on_terminal(&f.init);
+	assert_string_equal(f.init.output, "yes\r\n");
+}
+
+static void test_terminal_not_taken(void **state)
+{
+	f.process.terminal = true;
+	fixture_args(&f, "nothing-here", NULL);
+	assert_fails("was not found"); /* teardown looks for the master */
+}
+
+#define LAUNCH_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+static const struct CMUnitTest tests[] = {
+	LAUNCH_TEST(test_echo),
+	LAUNCH_TEST(test_nothing_runs_before_start),
+	LAUNCH_TEST(test_exit_codes),
+	LAUNCH_TEST(test_killed_is_128_and_signal),
+	LAUNCH_TEST(test_killed_before_start),
+	LAUNCH_TEST(test_abort_leaves_nothing),
+	LAUNCH_TEST(test_start_twice),
+	LAUNCH_TEST(test_program_not_found),
+	LAUNCH_TEST(test_path_not_found),
+	LAUNCH_TEST(test_path_of_the_environment),
+	LAUNCH_TEST(test_exec_no_interpreter),
+	LAUNCH_TEST(test_exec_not_executable),
+	LAUNCH_TEST(test_exec_format),
+	LAUNCH_TEST(test_environment_exactly),
+	LAUNCH_TEST(test_home),
+	LAUNCH_TEST(test_home_unknown_user),
+	LAUNCH_TEST(test_home_given),
+	LAUNCH_TEST(test_cwd_is_made),
+	LAUNCH_TEST(test_no_descriptor_leaks),
+	LAUNCH_TEST(test_signals_are_default),
+	LAUNCH_TEST(test_oom_score_is_not_inherited),
+	LAUNCH_TEST(test_oom_score_is_set),
+	LAUNCH_TEST(test_rlimits),
+	LAUNCH_TEST(test_session),
+	LAUNCH_TEST(test_stdin),
+	LAUNCH_TEST(test_created_holds_nothing),
+	LAUNCH_TEST(test_hostname),
+	LAUNCH_TEST(test_pid_one),
+	LAUNCH_TEST(test_network_is_new),
+	LAUNCH_TEST(test_joined_by_path),
+	LAUNCH_TEST(test_joined_path_is_another_type),
+	LAUNCH_TEST(test_time_namespace),
+	LAUNCH_TEST(test_shared_namespaces),
+	LAUNCH_TEST(test_user_namespace),
+	LAUNCH_TEST(test_user_namespace_user),
+	LAUNCH_TEST(test_user_namespace_and_shared),
+	LAUNCH_TEST(test_user_namespace_exec),
+	LAUNCH_TEST(test_user_namespace_bad_map),
+	LAUNCH_TEST(test_exec_joins),
+	LAUNCH_TEST(test_exec_into_created),
+	LAUNCH_TEST(test_exec_inherits),
+	LAUNCH_TEST(test_exec_failures),
+	LAUNCH_TEST(test_exec_after_init_has_gone),
+	LAUNCH_TEST(test_terminal),
+	LAUNCH_TEST(test_terminal_user),
+	LAUNCH_TEST(test_terminal_exec),
+	LAUNCH_TEST(test_terminal_without_devpts),
+	LAUNCH_TEST(test_terminal_not_taken),
+};
+
+TEST_MAIN(tests)

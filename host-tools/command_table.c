@@ -7,6 +7,7 @@
 
 const struct command *const command_table[] = {
 	&run_command,
+	&call_command,
 	NULL,
 };
 

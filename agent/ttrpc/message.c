@@ -117,6 +117,26 @@ int message_encode(const ProtobufCMessage *msg, struct buffer *out, struct error
 	return 0;
 }
 
+size_t message_element_size(const ProtobufCFieldDescriptor *field)
+{
+	switch (field->type) {
+	case PROTOBUF_C_TYPE_STRING:
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return sizeof(void *);
+	case PROTOBUF_C_TYPE_BYTES:
+		return sizeof(ProtobufCBinaryData);
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_SINT64:
+	case PROTOBUF_C_TYPE_UINT64:
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return sizeof(uint64_t);
+	default:
+		return sizeof(uint32_t);
+	}
+}
+
 ProtobufCMessage *message_new(const ProtobufCMessageDescriptor *desc, struct arena *arena)
 {
 	ProtobufCMessage *msg = arena_alloc(arena, desc->sizeof_message);

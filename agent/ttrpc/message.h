@@ -33,4 +33,7 @@ int message_encode(const ProtobufCMessage *msg, struct buffer *out, struct error
 /* An initialised, empty message in the arena; NULL when the arena is used up. */
 ProtobufCMessage *message_new(const ProtobufCMessageDescriptor *desc, struct arena *arena);
 
+/* Bytes of one element in the array that protobuf-c makes for a repeated field of this type. */
+size_t message_element_size(const ProtobufCFieldDescriptor *field);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/strings.h"
 #include "hard_limits.h"
+#include "ttrpc/message.h"
 
 #define TAG_BYTES_MAX	 5  /* a tag and a length are 32 bit numbers */
 #define VARINT_BYTES_MAX 10 /* 64 bit numbers; negative int32 are sent as such */
@@ -185,27 +186,6 @@ static unsigned wire_type(const ProtobufCFieldDescriptor *field)
 	}
 }
 
-/* Bytes of one element in protobuf-c's array for a repeated field. */
-static size_t element_size(const ProtobufCFieldDescriptor *field)
-{
-	switch (field->type) {
-	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return sizeof(void *);
-	case PROTOBUF_C_TYPE_BYTES:
-		return sizeof(ProtobufCBinaryData);
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return sizeof(uint64_t);
-	default:
-		return sizeof(uint32_t);
-	}
-}
-
 static size_t rounded(size_t size)
 {
 	return (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
@@ -249,7 +229,8 @@ static int walk_packed(
 	for (; value < end; value = element + element_len, count++)
 		if (!span_value(value, end, wire_type(level->field), &element, &element_len))
 			return malformed(walk, level, "packed numbers are cut short");
-	return spend(walk, count * element_size(level->field)) ? 0 : over_budget(walk, level);
+	return spend(walk, count * message_element_size(level->field)) ? 0
+								       : over_budget(walk, level);
 }
 
 static int walk_submessage(
@@ -281,7 +262,7 @@ static int walk_field(struct walk *walk, const struct level *level, unsigned typ
 			return walk_packed(walk, level, value, len);
 		return malformed(walk, level, "wire type does not fit the field");
 	}
-	if (repeated && !spend(walk, element_size(field)))
+	if (repeated && !spend(walk, message_element_size(field)))
 		return over_budget(walk, level);
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_STRING:

@@ -9,7 +9,7 @@
 #ifndef HARD_LIMITS_H
 #define HARD_LIMITS_H
 
-/* ---- the wire ---- */
+/* ---- the wire ------------------------------------------------------------------------ */
 
 /*
  * Bytes of one ttrpc frame without its header. Protocol maximum (wire.md section 2), not a choice.
@@ -92,7 +92,7 @@
  */
 #define MESSAGE_DEPTH_MAX 16
 
-/* ---- memory of the guest ---- */
+/* ---- memory of the guest ------------------------------------------------------------- */
 
 /*
  * Bytes of the guest's MemTotal that containers may not use: the agent, its helpers, the kernel's

@@ -39,8 +39,7 @@ static struct ttrpc_client *client_from(struct ttrpc_connection *connection)
 	return container_of(connection, struct ttrpc_client, connection);
 }
 
-/* ---- callers' functions may free the client
- * ---------------------------------------------------------- */
+/* ---- callers' functions may free the client ------------------------------------------ */
 
 static void enter(struct ttrpc_client *client)
 {
@@ -58,8 +57,7 @@ static bool leave(struct ttrpc_client *client)
 	return false;
 }
 
-/* ---- ends of a call
- * ------------------------------------------------------------------------------------ */
+/* ---- ends of a call ------------------------------------------------------------------ */
 
 /* Not in flight any more; the struct is the caller's alone. */
 static void unlink_call(struct client_call *call)
@@ -115,8 +113,7 @@ void client_call_release(struct client_call *call)
 	call->response = NULL;
 }
 
-/* ---- answers
- * --------------------------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------- */
 
 static struct client_call *find_call(const struct ttrpc_client *client, uint32_t stream_id)
 {
@@ -129,16 +126,15 @@ static struct client_call *find_call(const struct ttrpc_client *client, uint32_t
 	return NULL;
 }
 
-static int violation(
+static void violation(
 	struct ttrpc_client *client, const struct frame_header *header, const char *what)
 {
 	struct error err = ERROR_INIT;
-	int r = error_set(&err, STATUS_DATA_LOSS, 0,
+
+	error_set(&err, STATUS_UNAVAILABLE, EPROTO,
 		"the agent broke the protocol: %s (type %u, stream %" PRIu32 ", %" PRIu32 " bytes)",
 		what, header->type, header->stream_id, header->length);
-
 	connection_end(&client->connection, &err);
-	return r;
 }
 
 /* The guest is not trusted: what it may not send ends the connection. */
@@ -174,8 +170,7 @@ static int read_answer(struct client_call *call, const uint8_t *body, size_t len
 	int r = envelope_decode_response(body, len, &response, err);
 
 	if (r < 0) {
-		if (err)
-			err->status = STATUS_DATA_LOSS;
+		err->status = STATUS_DATA_LOSS;
 		return r;
 	}
 	if (response.code != STATUS_OK) {
@@ -189,7 +184,11 @@ static int read_answer(struct client_call *call, const uint8_t *body, size_t len
 	}
 	r = message_decode(call->descriptor, &call->arena, response.payload.data,
 		response.payload.len, &call->response, err);
-	return r < 0 ? error_prefix(err, "the agent's response") : 0;
+	if (r >= 0)
+		return 0;
+	if (err->status == STATUS_UNKNOWN) /* malformed */
+		err->status = STATUS_DATA_LOSS;
+	return error_prefix(err, "the agent's response");
 }
 
 static void on_frame(
@@ -262,9 +261,7 @@ static const struct connection_ops client_ops = {
 	.closed = on_closed,
 };
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------------------- */
 
 struct ttrpc_client *ttrpc_client_new(struct event_loop *loop, int fd,
 	void (*closed)(struct ttrpc_client *client, const struct error *err), void *context)
@@ -314,8 +311,7 @@ void ttrpc_client_free(struct ttrpc_client *client)
 	leave(client);
 }
 
-/* ---- calling
- * --------------------------------------------------------------------------------------------- */
+/* ---- calling ------------------------------------------------------------------------- */
 
 static int check_client(const struct ttrpc_client *client, struct error *err)
 {

@@ -33,16 +33,14 @@ struct queued_frame {
 
 static void on_task(struct event_task *task);
 
-/* ---- budget
- * -------------------------------------------------------------------------------------- */
+/* ---- budget -------------------------------------------------------------------------- */
 
 static bool budget_has(const struct connection_budget *budget, size_t bytes)
 {
 	return budget->used <= budget->max && bytes <= budget->max - budget->used;
 }
 
-/* ---- end of a connection
- * --------------------------------------------------------------------------- */
+/* ---- end of a connection ------------------------------------------------------------- */
 
 static void frame_free(struct ttrpc_connection *connection, struct queued_frame *frame)
 {
@@ -119,8 +117,7 @@ static void end_by_errno(struct ttrpc_connection *connection, int errnum, const 
 	connection_end(connection, &err);
 }
 
-/* ---- writing
- * --------------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------- */
 
 static size_t gather(struct ttrpc_connection *connection, struct iovec iov[SEND_IOVECS])
 {
@@ -211,8 +208,7 @@ bool connection_drained(const struct ttrpc_connection *connection)
 	return list_empty(&connection->queue) && list_empty(&connection->finished);
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------- */
 
 static bool may_read(const struct ttrpc_connection *connection)
 {
@@ -379,8 +375,7 @@ static bool read_frames(struct ttrpc_connection *connection)
 	return !released;
 }
 
-/* ---- the loop's side
- * ------------------------------------------------------------------------------- */
+/* ---- the loop's side ----------------------------------------------------------------- */
 
 static void stalled(struct event_timer *timer)
 {
@@ -485,8 +480,7 @@ static void on_ready(struct event_source *source, uint32_t events)
 	settle(connection, events & EPOLLIN);
 }
 
-/* ---- making and releasing
- * ---------------------------------------------------------------------------- */
+/* ---- making and releasing ------------------------------------------------------------ */
 
 /*
  * A guest's send on a vsock stays small (hard_limits.h); other sockets take more at once.

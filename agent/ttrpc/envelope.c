@@ -30,8 +30,7 @@ bool view_equals(struct view view, const char *text)
 	return view.len == len && memcmp(view.data, text, len) == 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading ------------------------------------------------------------------------- */
 
 static bool take_varint(struct view *in, uint64_t *ret)
 {
@@ -263,8 +262,7 @@ int envelope_decode_response(
 	return r;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing ------------------------------------------------------------------------- */
 
 static size_t varint_size(uint64_t value)
 {

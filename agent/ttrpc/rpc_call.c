@@ -191,11 +191,10 @@ void rpc_call_park(struct rpc_call *call, struct waiter_list *list,
 	waiter_park(list, &call->waiter);
 }
 
-/* The call ends without its handler's answer: undo, then say why. */
+/* The call ends without its handler's answer. Closed first: cancelled() may wake or end others. */
 static void interrupt(struct rpc_call *call, int reason)
 {
-	waiter_unlink(&call->waiter);
-	event_timer_stop(&call->deadline);
+	close_call(call);
 	call->state = CALL_ENDING;
 	if (call->cancelled)
 		call->cancelled(call, reason);

@@ -52,8 +52,10 @@ struct rpc_call {
 	void (*cancelled)(struct rpc_call *call, int reason);
 	/*
 	 * Set by a handler that must know the fate of its answer: delivered = every byte of the
-	 * response was written to the connection; false = the connection ended before that.
-	 * Runs once, for successful answers only, right before the call is freed. May be NULL.
+	 * response was written to the connection; false = the connection ended before that, or
+	 * the answer was too big or found no room in the write queue and an error went instead.
+	 * Runs once, for successful answers only, from the loop (never inside rpc_call_reply()
+	 * unless memory runs out), right before the call is freed. May be NULL.
 	 */
 	void (*sent)(struct rpc_call *call, bool delivered);
 

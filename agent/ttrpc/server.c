@@ -28,8 +28,7 @@ struct listener {
 	int fd; /* owned */
 };
 
-/* ---- failing calls are reported here
- * ---------------------------------------------------------------- */
+/* ---- failing calls are reported here ------------------------------------------------- */
 
 static void default_error_log(const struct rpc_call *call, const struct error *err)
 {
@@ -55,8 +54,7 @@ void ttrpc_server_set_error_log(struct ttrpc_server *server,
 	server->error_log = log ? log : default_error_log;
 }
 
-/* ---- accepting
- * -------------------------------------------------------------------------------------- */
+/* ---- accepting ----------------------------------------------------------------------- */
 
 static void retry_accept(struct event_timer *timer)
 {
@@ -149,8 +147,7 @@ int ttrpc_server_serve_fd(struct ttrpc_server *server, int fd, struct error *err
 		err, STATUS_RESOURCE_EXHAUSTED, 0, "%d connections are open", CONNECTIONS_MAX);
 }
 
-/* ---- life and stop
- * ---------------------------------------------------------------------------------- */
+/* ---- life and stop ------------------------------------------------------------------- */
 
 struct ttrpc_server *ttrpc_server_new(
 	struct event_loop *loop, const struct rpc_method *methods, size_t count, void *context)

@@ -24,10 +24,12 @@ int ttrpc_server_listen(
 int ttrpc_server_serve_fd(struct ttrpc_server *server, int fd, struct error *err);
 /*
  * Stop accepting and reading; calls in flight may finish for grace_ms, answers already made are
- * written; then everything still open is cancelled and done(context) runs, once.
+ * written; then everything still open is cancelled and done(context) runs, once and from the loop
+ * (it may free the server). done may be NULL.
  */
 void ttrpc_server_stop(
 	struct ttrpc_server *server, uint64_t grace_ms, void (*done)(void *context), void *context);
+/* At once: cancels, closes. Not from a handler or a call's callbacks: there, stop. Accepts NULL. */
 void ttrpc_server_free(struct ttrpc_server *server);
 /* Number of parked calls and connections, for the state dump and for tests. */
 unsigned ttrpc_server_calls(const struct ttrpc_server *server);

@@ -16,8 +16,7 @@ static struct session *session_from(struct ttrpc_connection *connection)
 	return container_of(connection, struct session, connection);
 }
 
-/* ---- refusals
- * ------------------------------------------------------------------------------------- */
+/* ---- refusals ------------------------------------------------------------------------ */
 
 /* Answers a stream for which there is no call. service and method may be unknown: "". */
 static void refuse(struct session *session, uint32_t stream_id, const struct rpc_method *method,
@@ -41,8 +40,7 @@ static void refuse(struct session *session, uint32_t stream_id, const struct rpc
 	connection_end(&session->connection, &end);
 }
 
-/* ---- a request
- * ------------------------------------------------------------------------------------ */
+/* ---- a request ----------------------------------------------------------------------- */
 
 static bool stream_open(const struct session *session, uint32_t stream_id)
 {
@@ -182,8 +180,7 @@ static void on_frame(
 	}
 }
 
-/* ---- the connection's events
- * ------------------------------------------------------------------------ */
+/* ---- the connection's events --------------------------------------------------------- */
 
 static enum frame_verdict on_begin(
 	struct ttrpc_connection *connection, const struct frame_header *header)

@@ -26,6 +26,7 @@ struct listener {
 	struct event_source source;
 	struct event_timer retry;
 	int fd; /* owned */
+	bool failing;
 };
 
 /* ---- failing calls are reported here ------------------------------------------------- */
@@ -66,8 +67,10 @@ static void retry_accept(struct event_timer *timer)
 /* No descriptor or memory to take the waiting client with: look again later instead of spinning. */
 static void back_off(struct listener *listener, int errnum)
 {
-	log_record(LOG_ERROR, "ttrpc", "cannot accept a connection, trying again", "error",
-		errno_name(errnum), NULL);
+	if (!listener->failing)
+		log_record(LOG_ERROR, "ttrpc", "cannot accept connections, trying again", "error",
+			errno_name(errnum), NULL);
+	listener->failing = true;
 	event_source_set(&listener->source, 0);
 	event_timer_start(listener->server->loop, &listener->retry, ACCEPT_RETRY_MS, retry_accept,
 		"ttrpc-accept-retry");
@@ -98,6 +101,7 @@ static void on_accept(struct event_source *source, uint32_t events)
 			back_off(listener, -fd);
 			return;
 		}
+		listener->failing = false;
 		take_connection(listener->server, fd);
 	}
 }

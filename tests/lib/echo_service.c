@@ -85,6 +85,25 @@ static int handle_read(struct rpc_call *call, void *context, struct error *err)
 	return 0;
 }
 
+static void read_woken(struct rpc_call *call, int value)
+{
+	struct error err = ERROR_INIT;
+
+	if (handle_read(call, call->context, &err) == 0)
+		rpc_call_reply(call);
+	else
+		rpc_call_fail(call, &err);
+}
+
+static int handle_park_read(struct rpc_call *call, void *context, struct error *err)
+{
+	struct echo_service *echo = context;
+
+	echo->parked_count++;
+	rpc_call_park(call, &echo->parked, read_woken);
+	return RPC_PENDING;
+}
+
 static int handle_metadata(struct rpc_call *call, void *context, struct error *err)
 {
 	Grpc__VersionCheckResponse *response = (Grpc__VersionCheckResponse *)call->response;
@@ -187,6 +206,8 @@ const struct rpc_method echo_methods[] = {
 		&grpc__version_check_response__descriptor, handle_metadata},
 	{ECHO_SERVICE, "Park", &grpc__check_request__descriptor,
 		&grpc__version_check_response__descriptor, handle_park},
+	{ECHO_SERVICE, "ParkRead", &grpc__read_stream_request__descriptor,
+		&grpc__read_stream_response__descriptor, handle_park_read},
 	{ECHO_SERVICE, "Delay", &grpc__check_request__descriptor,
 		&grpc__version_check_response__descriptor, handle_delay},
 	{ECHO_SERVICE, "Fail", &grpc__check_request__descriptor,

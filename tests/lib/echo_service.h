@@ -10,6 +10,7 @@
  *   Read      ReadStreamRequest -> ReadStreamResponse   len bytes, byte i is i % 251
  *   Metadata  CheckRequest -> VersionCheckResponse    grpc_version = "k=v,k=v"
  *   Park      as Version, but waits until its list is woken
+ *   ParkRead  as Read, but waits like Park
  *   Delay     as Version after as many milliseconds as its text says
  *   Fail      CheckRequest: fails with the code its text says, "asked to fail with N", ENOENT
  *   Absent    in the table without a handler
@@ -29,7 +30,7 @@ struct echo_service {
 	unsigned parked_count; /* calls that have been parked so far */
 	unsigned cancelled;    /* cancelled() runs */
 	int last_reason;
-	unsigned delivered, undelivered; /* sent(true), sent(false); of Park and Read */
+	unsigned delivered, undelivered; /* sent(true), sent(false); of Park and (Park)Read */
 };
 
 extern const struct rpc_method echo_methods[];

@@ -12,11 +12,11 @@
 #include "ttrpc/status.h"
 
 enum call_state {
-	CALL_RUNNING = 0, /* the handler is on the stack */
-	CALL_PENDING,
-	CALL_ANSWERED, /* in the handler; freed when it returns */
-	CALL_SENDING,  /* owned by its queued frame, for sent() */
-	CALL_ENDING,   /* in cancelled() */
+	CALL_PENDING = 0, /* parked, or not begun */
+	CALL_RUNNING,	  /* the handler is on the stack */
+	CALL_ANSWERED,	  /* in the handler; freed when it returns */
+	CALL_SENDING,	  /* owned by its queued frame, for sent() */
+	CALL_ENDING,	  /* in cancelled() */
 };
 
 #define NANO_PER_MS 1000000
@@ -238,8 +238,10 @@ static void start_deadline(struct rpc_call *call, int64_t timeout_nano)
 void rpc_call_run(struct rpc_call *call, int64_t timeout_nano)
 {
 	struct error err = ERROR_INIT;
-	int r = call->method->handler(call, call->context, &err);
+	int r;
 
+	call->state = CALL_RUNNING;
+	r = call->method->handler(call, call->context, &err);
 	if (call->state == CALL_ANSWERED) {
 		free_call(call);
 	} else if (call->state != CALL_RUNNING) {

@@ -148,6 +148,23 @@ static int handle_park(struct rpc_call *call, void *context, struct error *err)
 	return RPC_PENDING;
 }
 
+/* The answer is there before the handler returns; "" leaves without sent(), "!" fails. */
+static int handle_at_once(struct rpc_call *call, void *context, struct error *err)
+{
+	Grpc__CheckRequest *request = (Grpc__CheckRequest *)call->request;
+
+	if (request->service[0] == '!') {
+		error_set(err, STATUS_ABORTED, 0, "failed at once");
+		rpc_call_fail(call, err);
+		return RPC_PENDING;
+	}
+	if (request->service[0])
+		call->sent = count_sent;
+	fill_version(call);
+	rpc_call_reply(call);
+	return RPC_PENDING;
+}
+
 static void delay_over(struct event_timer *timer)
 {
 	struct rpc_call *call = container_of(timer, struct delay, timer)->call;
@@ -208,6 +225,8 @@ const struct rpc_method echo_methods[] = {
 		&grpc__version_check_response__descriptor, handle_park},
 	{ECHO_SERVICE, "ParkRead", &grpc__read_stream_request__descriptor,
 		&grpc__read_stream_response__descriptor, handle_park_read},
+	{ECHO_SERVICE, "AtOnce", &grpc__check_request__descriptor,
+		&grpc__version_check_response__descriptor, handle_at_once},
 	{ECHO_SERVICE, "Delay", &grpc__check_request__descriptor,
 		&grpc__version_check_response__descriptor, handle_delay},
 	{ECHO_SERVICE, "Fail", &grpc__check_request__descriptor,

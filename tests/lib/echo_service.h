@@ -11,6 +11,7 @@
  *   Metadata  CheckRequest -> VersionCheckResponse    grpc_version = "k=v,k=v"
  *   Park      as Version, but waits until its list is woken
  *   ParkRead  as Read, but waits like Park
+ *   AtOnce    as Version; completes the call inside its handler, which then says RPC_PENDING
  *   Delay     as Version after as many milliseconds as its text says
  *   Fail      CheckRequest: fails with the code its text says, "asked to fail with N", ENOENT
  *   Absent    in the table without a handler

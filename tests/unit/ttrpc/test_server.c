@@ -241,6 +241,24 @@ static void a_thousand_streams_are_answered_in_reverse(void **state)
 	assert_int_equal(fx->echo.delivered, 1000);
 }
 
+static void a_handler_may_complete_its_call_at_once(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_true(send_text(&fx->peer, 1, "AtOnce", "", 50000000));
+	assert_true(send_text(&fx->peer, 3, "AtOnce", "told", 50000000));
+	assert_true(send_text(&fx->peer, 5, "AtOnce", "!", 50000000));
+	expect_text(&fx->peer, 1, "");
+	expect_text(&fx->peer, 3, "told");
+	expect_error(&fx->peer, 5, STATUS_ABORTED, "failed at once");
+	step_until_quiet(fx);
+	assert_int_equal(fx->echo.delivered, 1);
+	assert_int_equal(ttrpc_server_calls(fx->server), 0);
+	assert_int_equal(fx->server->call_memory, 0);
+	assert_true(send_text(&fx->peer, 7, "Delay", "80", 0));
+	expect_text(&fx->peer, 7, "80"); /* no deadline was left running */
+}
+
 static void metadata_reaches_the_handler(void **state)
 {
 	/* {service, method, metadata {"trace", "1"}, {"agent-ctl-cfg", "auto-values"}} */
@@ -863,6 +881,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(an_empty_reply_is_twelve_bytes),
 	TEST(requests_arrive_in_every_split),
 	TEST(a_thousand_streams_are_answered_in_reverse),
+	TEST(a_handler_may_complete_its_call_at_once),
 	TEST(metadata_reaches_the_handler),
 	TEST(largest_messages_pass_in_both_directions),
 	TEST(failures_carry_code_text_and_errno),

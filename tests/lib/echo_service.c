@@ -165,6 +165,16 @@ static int handle_at_once(struct rpc_call *call, void *context, struct error *er
 	return RPC_PENDING;
 }
 
+static int handle_counters(struct rpc_call *call, void *context, struct error *err)
+{
+	Grpc__VersionCheckResponse *response = (Grpc__VersionCheckResponse *)call->response;
+	struct echo_service *echo = context;
+
+	response->grpc_version = arena_printf(
+		&call->arena, "parked=%u cancelled=%u", echo->parked_count, echo->cancelled);
+	return response->grpc_version ? 0 : -ENOMEM;
+}
+
 static void delay_over(struct event_timer *timer)
 {
 	struct rpc_call *call = container_of(timer, struct delay, timer)->call;
@@ -227,6 +237,8 @@ const struct rpc_method echo_methods[] = {
 		&grpc__read_stream_response__descriptor, handle_park_read},
 	{ECHO_SERVICE, "AtOnce", &grpc__check_request__descriptor,
 		&grpc__version_check_response__descriptor, handle_at_once},
+	{ECHO_SERVICE, "Counters", &grpc__check_request__descriptor,
+		&grpc__version_check_response__descriptor, handle_counters},
 	{ECHO_SERVICE, "Delay", &grpc__check_request__descriptor,
 		&grpc__version_check_response__descriptor, handle_delay},
 	{ECHO_SERVICE, "Fail", &grpc__check_request__descriptor,

@@ -13,6 +13,7 @@
  *   ParkRead  as Read, but waits like Park
  *   AtOnce    as Version; completes the call inside its handler, which then says RPC_PENDING
  *   Delay     as Version after as many milliseconds as its text says
+ *   Counters  CheckRequest -> VersionCheckResponse    "parked=N cancelled=N" so far
  *   Fail      CheckRequest: fails with the code its text says, "asked to fail with N", ENOENT
  *   Absent    in the table without a handler
  */

@@ -143,4 +143,19 @@
 /* The longest a WaitProcess answer waits for its OOM event to be written. */
 #define OOM_HOLD_MS 200
 
+/* ---- storages ------------------------------------------------------------------------------------
+ */
+
+/* Mount points of one sandbox. A pod has some ten per container. More: RESOURCE_EXHAUSTED. */
+#define STORAGE_MAX 1024
+/*
+ * Bytes of strings of one storage that are kept while it is mounted. Mount data alone is at most a
+ * page; the rest are paths. More: INVALID_ARGUMENT.
+ */
+#define STORAGE_REQUEST_MAX 65536
+/* Directories that one overlayfs storage may ask to be made. More: INVALID_ARGUMENT. */
+#define STORAGE_DIRECTORIES_MAX 16
+/* A mount or unmount that takes longer is killed, undone and reported. Journals are replayed in less. */
+#define STORAGE_HELPER_TIMEOUT_MS 60000
+
 #endif

@@ -1,7 +1,7 @@
 /*
- * storage: what CreateSandbox and CreateContainer ask to have mounted. Mounted once per mount point,
- * users counted; unmounted when the last one has gone. Mounting and unmounting run in helpers
- * (base/helper_process.h): disks and shares may sleep, the loop never does.
+ * storage: what CreateSandbox and CreateContainer ask to have mounted. Mounted once per mount
+ * point, users counted; unmounted when the last one has gone. Mounting and unmounting run in
+ * helpers (base/helper_process.h): disks and shares may sleep, the loop never does.
  *
  *   state       meaning                              acquire            release of the last user
  *   MOUNTING    a helper mounts it                   joins, waits       helper is stopped, undone
@@ -33,6 +33,9 @@ struct storage_table {
 	unsigned count;
 	uint64_t device_timeout_ms; /* how long a driver waits for a device node */
 	const char *run_directory;  /* "/run/kata-containers" */
+	/* storage.c's own: users whose done or released is due, and what calls them */
+	struct list_node due;
+	struct event_task deliver;
 };
 
 /* err is NULL on success. Always an event, never called inside storage_acquire(). */
@@ -44,7 +47,7 @@ typedef void (*storage_released_fn)(struct storage_user *user);
 struct storage_user {
 	struct list_node node;
 	struct storage *storage; /* NULL: holds nothing */
-	bool waiting;            /* done or released is still to come */
+	bool waiting;		 /* done or released is still to come */
 	storage_done_fn done;
 	storage_released_fn released;
 };
@@ -57,7 +60,7 @@ struct storage_request {
 	char *const *options;
 	size_t option_count;
 	const Grpc__FSGroup *fs_group; /* or NULL */
-	bool shared;                   /* stays mounted until the sandbox ends */
+	bool shared;		       /* stays mounted until the sandbox ends */
 	const char *container_id;      /* NULL for the sandbox's */
 };
 
@@ -66,8 +69,8 @@ void storage_table_init(struct storage_table *table, struct event_loop *loop,
 /* Forgets everything (the process is about to end); unmounts nothing. */
 void storage_table_release(struct storage_table *table);
 
-void storage_request_from(struct storage_request *request, const Grpc__Storage *storage,
-	const char *container_id);
+void storage_request_from(
+	struct storage_request *request, const Grpc__Storage *storage, const char *container_id);
 /*
  * user->done must be set. 0: done() will come. Negative with err: refused at once (unknown driver,
  * bad options, mount point not absolute), nothing changed.

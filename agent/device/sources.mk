@@ -1,0 +1,1 @@
+AGENT_SRC += agent/device/pci_path.c

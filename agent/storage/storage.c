@@ -353,14 +353,13 @@ static int join(struct storage *storage, struct storage_kept_request **kept,
 
 		if (r < 0)
 			return r;
-		if (storage->state == STORAGE_READY)
-			make_due(storage->table, user);
-		else
-			list_append(&storage->waiting, &user->node);
+		list_append(&storage->waiting, &user->node);
 	}
 	user->storage = storage;
 	user->waiting = true;
 	storage->users++;
+	if (storage->state == STORAGE_READY)
+		make_due(storage->table, user);
 	return 0;
 }
 

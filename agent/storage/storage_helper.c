@@ -217,19 +217,18 @@ static void give_huge_pages_back(const struct storage_made *made)
 	file_write(path, text);
 }
 
+/* The last first: an earlier one may have made the folder that both lie in. */
 static void remove_extra_directories(
 	struct storage_mount *mount, const struct storage_driver *driver)
 {
 	char path[PATH_MAX];
 
-	for (size_t i = 0; driver->directory && i < STORAGE_DIRECTORIES_MAX; i++) {
+	for (size_t i = STORAGE_DIRECTORIES_MAX; driver->directory && i-- > 0;) {
 		unsigned made = mount->made->extra[i];
 
-		if (driver->directory(mount->request, mount->run_directory, i, path, sizeof(path)) <
-			0)
-			return;
 		/* One that was there before keeps what is in it. */
-		if (!made)
+		if (!made || driver->directory(mount->request, mount->run_directory, i, path,
+				     sizeof(path)) < 0)
 			continue;
 		path_remove_tree(path);
 		remove_directories(path, made);

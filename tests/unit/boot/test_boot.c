@@ -1,16 +1,12 @@
 /* agent/boot/boot.c: the table of steps: printed (as documentation), its order, who takes what. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "boot/boot.h"
+#include "lib/test_main.h"
 
 static int position(const char *name)
 {
@@ -74,13 +70,9 @@ static void test_ordinary_process(void **state)
 	assert_string_equal(before, after);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_ordinary_process),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_table),
+	cmocka_unit_test(test_order),
+	cmocka_unit_test(test_ordinary_process),
+};
+TEST_MAIN(tests)

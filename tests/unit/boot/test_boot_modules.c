@@ -1,20 +1,16 @@
 /* agent/boot/boot_modules.c: the list's parser on hostile text; order; what happens on failure. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "boot/boot_modules.h"
+#include "lib/test_main.h"
 
 static void test_parser(void **state)
 {
@@ -123,15 +119,11 @@ static void test_no_list(void **state)
 	assert_int_equal(result.loaded + result.failed, 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parser),
-		cmocka_unit_test(test_bad_lines_are_skipped),
-		cmocka_unit_test(test_longest_that_fits),
-		cmocka_unit_test(test_load),
-		cmocka_unit_test(test_no_list),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_parser),
+	cmocka_unit_test(test_bad_lines_are_skipped),
+	cmocka_unit_test(test_longest_that_fits),
+	cmocka_unit_test(test_load),
+	cmocka_unit_test(test_no_list),
+};
+TEST_MAIN(tests)

@@ -1,16 +1,12 @@
 /* agent/config.c: the command line's words, hostile ones too; environment; arguments. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "base/cleanup.h"
 #include "config.h"
 #include "hard_limits.h"
+#include "lib/test_main.h"
 
 struct heard {
 	int count;
@@ -211,20 +207,16 @@ static void test_init_ignores_arguments(void **state)
 	assert_int_equal(heard.count, 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_every_key),
-		cmocka_unit_test(test_last_word_wins),
-		cmocka_unit_test(test_quotes),
-		cmocka_unit_test(test_bad_values_are_reported_and_defaulted),
-		cmocka_unit_test(test_hostile_lengths),
-		cmocka_unit_test(test_every_byte),
-		cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_arguments),
-		cmocka_unit_test(test_init_ignores_arguments),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_defaults),
+	cmocka_unit_test(test_every_key),
+	cmocka_unit_test(test_last_word_wins),
+	cmocka_unit_test(test_quotes),
+	cmocka_unit_test(test_bad_values_are_reported_and_defaulted),
+	cmocka_unit_test(test_hostile_lengths),
+	cmocka_unit_test(test_every_byte),
+	cmocka_unit_test(test_environment),
+	cmocka_unit_test(test_arguments),
+	cmocka_unit_test(test_init_ignores_arguments),
+};
+TEST_MAIN(tests)

@@ -1,20 +1,16 @@
 /* agent/telemetry/log_sink.c: never waits, keeps records whole, counts what it drops, and says so.
  */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "telemetry/log_sink.h"
+#include "lib/test_main.h"
 
 static char seen[4 << 20];
 static size_t seen_len;
@@ -165,15 +161,11 @@ static void test_flush_ends(void **state)
 	close_pipe(fds);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_flows),
-		cmocka_unit_test(test_console_that_nobody_reads),
-		cmocka_unit_test(test_loop_writes_the_rest),
-		cmocka_unit_test(test_child_does_not_repeat_its_parents_records),
-		cmocka_unit_test(test_flush_ends),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_flows),
+	cmocka_unit_test(test_console_that_nobody_reads),
+	cmocka_unit_test(test_loop_writes_the_rest),
+	cmocka_unit_test(test_child_does_not_repeat_its_parents_records),
+	cmocka_unit_test(test_flush_ends),
+};
+TEST_MAIN(tests)

@@ -1,0 +1,1 @@
+UNIT_TESTS += tests/unit/storage/test_storage.c

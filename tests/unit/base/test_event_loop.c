@@ -2,6 +2,7 @@
 #include "base/event_loop.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -119,6 +120,74 @@ static void test_parked_in_same_batch(void **state)
 	assert_int_equal(event_loop_step(loop, -1), 1);
 	assert_int_equal(event_loop_step(loop, -1), 1);
 	assert_int_equal(order[0], order[1]);
+	drop_ready(&a);
+	drop_ready(&b);
+}
+
+/* Removed and freed by its neighbour: the batch must not look at it again. */
+struct pair {
+	struct event_source source;
+	struct pair *other;
+};
+static int pair_calls;
+
+static void on_pair(struct event_source *source, uint32_t events)
+{
+	struct pair *pair = container_of(source, struct pair, source);
+
+	pair_calls++;
+	if (pair->other) {
+		event_source_remove(&pair->other->source);
+		memset(pair->other, 0xff, sizeof(*pair->other));
+		free(pair->other);
+		pair->other = NULL;
+	}
+}
+
+static void test_freed_in_same_batch(void **state)
+{
+	struct pair *a = calloc(1, sizeof(*a)), *b = calloc(1, sizeof(*b)), *left;
+	int fd[2] = {eventfd(1, EFD_CLOEXEC), eventfd(1, EFD_CLOEXEC)};
+
+	a->other = b;
+	b->other = a;
+	pair_calls = 0;
+	event_source_add(loop, &a->source, fd[0], EPOLLIN, on_pair, "a");
+	event_source_add(loop, &b->source, fd[1], EPOLLIN, on_pair, "b");
+	assert_int_equal(event_loop_step(loop, -1), 1);
+	assert_int_equal(pair_calls, 1);
+	/* epoll tells them in the order they were added. */
+	left = a;
+	event_source_remove(&left->source);
+	free(left);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* Parked, its cause taken away, and waited for again: the old event must not come. */
+static void on_drain(struct event_source *source, uint32_t events)
+{
+	struct ready *ready = container_of(source, struct ready, source);
+	uint64_t value;
+
+	note(ready->name);
+	event_source_set(ready->park, 0);
+	assert_int_equal(read(ready->park->fd, &value, sizeof(value)), sizeof(value));
+	event_source_set(ready->park, EPOLLIN);
+	event_source_set(source, 0);
+}
+
+static void test_stale_event_after_park(void **state)
+{
+	struct ready a, b;
+
+	add_ready(&a, 'a');
+	add_ready(&b, 'b');
+	a.source.callback = on_drain;
+	a.park = &b.source;
+	assert_int_equal(event_loop_step(loop, -1), 1);
+	assert_int_equal(event_loop_step(loop, 10), 0);
+	assert_string_equal(order, "a");
 	drop_ready(&a);
 	drop_ready(&b);
 }
@@ -352,6 +421,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_sources, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_removed_in_same_batch, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_parked_in_same_batch, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_freed_in_same_batch, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_stale_event_after_park, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_parked_hup_does_not_spin, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_removed_before_close, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_timer_order, setup, teardown),

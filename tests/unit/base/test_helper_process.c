@@ -182,12 +182,11 @@ static void test_cancel_after_exit(void **state)
 {
 	struct helper helper = {0};
 	struct error err = ERROR_INIT;
-	siginfo_t info;
 	int value = 1;
 
 	assert_int_equal(
 		helper_run(loop, &helper, fn_result, &value, 0, on_done, "quick", &err), 0);
-	waitid(P_PID, (id_t)helper.child.pid, &info, WEXITED | WNOWAIT);
+	assert_int_equal(child_process_wait(&helper.child), 0);
 	helper_cancel(&helper);
 	for (int i = 0; i < 3; i++)
 		event_loop_step(loop, 10);

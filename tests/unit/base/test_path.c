@@ -1,4 +1,4 @@
-/* Tests agent/base/path.c. The mount tests need root, as the agent does. */
+/* Tests agent/base/path.c. */
 #include "base/path.h"
 
 #include <errno.h>
@@ -136,10 +136,28 @@ static void test_remove_wide(void **state)
 	assert_false(file_exists(scratch_path("wide")));
 }
 
+/* As root here, and as what we are outside: an ordinary user may mount in a namespace of its own.
+ */
+static int enter_mount_namespace(void)
+{
+	char users[64], groups[64];
+	int user = geteuid() == 0 ? 0 : CLONE_NEWUSER;
+
+	snprintf(users, sizeof(users), "0 %d 1", (int)geteuid());
+	snprintf(groups, sizeof(groups), "0 %d 1", (int)getegid());
+	if (unshare(CLONE_NEWNS | user) < 0)
+		return -1;
+	if (user && (file_write("/proc/self/uid_map", users) < 0 ||
+			    file_write("/proc/self/setgroups", "deny") < 0 ||
+			    file_write("/proc/self/gid_map", groups) < 0))
+		return -1;
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
 /* A bind mount of the same file system (same st_dev) and a tmpfs, inside and as the top. */
 static int remove_around_mounts(void)
 {
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (enter_mount_namespace() < 0)
 		return 1;
 	if (mount(scratch_path("kept"), scratch_path("m/x/bind"), NULL, MS_BIND, NULL) < 0)
 		return 2;

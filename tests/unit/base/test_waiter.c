@@ -65,8 +65,9 @@ static void test_unlinked_is_not_woken(void **state)
 	waiter_park(&list, &b.waiter);
 	waiter_unlink(&a.waiter);
 	waiter_unlink(&a.waiter);
-	waiter_wake_all(&list, 0);
+	waiter_wake_all(&list, -5);
 	assert_string_equal(order, "b");
+	assert_int_equal(b.value, -5);
 }
 
 static void test_again_during_wake_all(void **state)

@@ -1,10 +1,5 @@
 /* accel: which CPUs can run a guest under KVM, from the text of /proc/cpuinfo. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "lib/test_main.h"
 #include "vm/accel.h"
 
 static void wants_vmx_or_svm_as_whole_words(void **state)
@@ -18,11 +13,8 @@ static void wants_vmx_or_svm_as_whole_words(void **state)
 	assert_false(accel_cpu_can_virtualize(""));
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(wants_vmx_or_svm_as_whole_words),
-	};
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(wants_vmx_or_svm_as_whole_words),
+};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(tests)

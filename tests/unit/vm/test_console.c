@@ -1,14 +1,9 @@
 /* console: lines, control characters, the ring, a panic. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/test_main.h"
 #include "vm/console.h"
 
 static void feed(struct console *console, const char *text)
@@ -101,15 +96,12 @@ static void hears_the_agents_last_word(void **state)
 	assert_string_equal(console.complaint, "mount /proc: EPERM");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keeps_lines_and_cleans_them),
-		cmocka_unit_test(keeps_only_the_last),
-		cmocka_unit_test(bounds_a_line_without_end),
-		cmocka_unit_test(recognises_a_panic_split_anywhere),
-		cmocka_unit_test(hears_the_agents_last_word),
-	};
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(keeps_lines_and_cleans_them),
+	cmocka_unit_test(keeps_only_the_last),
+	cmocka_unit_test(bounds_a_line_without_end),
+	cmocka_unit_test(recognises_a_panic_split_anywhere),
+	cmocka_unit_test(hears_the_agents_last_word),
+};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(tests)

@@ -1,12 +1,7 @@
 /* qemu_command: the argument list for a config. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <string.h>
 
+#include "lib/test_main.h"
 #include "vm/qemu_command.h"
 
 static struct vm_config sample(void)
@@ -146,14 +141,11 @@ static void refuses_half_a_config(void **state)
 	assert_int_equal(command.count, 0);
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(x86_over_vhost_user),
-		cmocka_unit_test(host_kernels_vsock_and_no_image),
-		cmocka_unit_test(every_architecture_has_its_row),
-		cmocka_unit_test(refuses_half_a_config),
-	};
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(x86_over_vhost_user),
+	cmocka_unit_test(host_kernels_vsock_and_no_image),
+	cmocka_unit_test(every_architecture_has_its_row),
+	cmocka_unit_test(refuses_half_a_config),
+};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(tests)

@@ -1,13 +1,8 @@
 /* sizing: limit plus reserve, refusals that name the nearest allowed value. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <string.h>
 
+#include "lib/test_main.h"
 #include "hard_limits.h"
 #include "vm/sizing.h"
 
@@ -26,9 +21,29 @@ static void adds_the_reserve_to_the_limit(void **state)
 	assert_int_equal(s.reserve_bytes,
 		s.kernel_bytes + s.agent_bytes + s.initrd_bytes + s.memmap_bytes + s.padding_bytes);
 	assert_int_equal(sizing_agent_reserve(&s), AGENT_RESERVE_BYTES + 5 * MIB);
-	/* The map of all memory is 1/64 of the VM, within the rounding. */
-	assert_true(s.memmap_bytes * 64 >= s.vm_bytes - MIB - 64 * MIB / 64);
-	assert_true(s.memmap_bytes * 64 <= s.vm_bytes + 64);
+}
+
+/* What real guests kept back (see sizing.c): the limit must fit into MemTotal minus the reserve. */
+static void the_kernels_part_covers_what_was_measured(void **state)
+{
+	static const struct {
+		uint64_t limit_mib;
+		double unseen_mib; /* VM size minus MemTotal */
+		uint64_t vm_mib;
+	} rows[] = {{8, 36.5, 92}, {64, 39, 149}, {1024, 55.2, 1124}, {4096, 114.3, 4237},
+		{10240, 222.2, 10478}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sizing_request request = {.memory_bytes = rows[i].limit_mib * MIB};
+		struct error err = ERROR_INIT;
+		struct sizing s;
+
+		assert_int_equal(sizing_compute(&request, &s, &err), 0);
+		assert_true((double)(s.kernel_bytes + s.memmap_bytes) >= rows[i].unseen_mib * MIB);
+		/* And not by waste: within 8 MiB. */
+		assert_true((double)(s.kernel_bytes + s.memmap_bytes) <=
+			    (rows[i].unseen_mib + 8) * MIB);
+	}
 }
 
 static void has_a_default_and_one_cpu(void **state)
@@ -93,15 +108,13 @@ static void words_sizes(void **state)
 	assert_string_equal(sizing_text(12, text, sizeof(text)), "12 bytes");
 }
 
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(adds_the_reserve_to_the_limit),
-		cmocka_unit_test(has_a_default_and_one_cpu),
-		cmocka_unit_test(rounds_cpus_up_and_keeps_the_quota),
-		cmocka_unit_test(refuses_what_cannot_start),
-		cmocka_unit_test(words_sizes),
-	};
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(adds_the_reserve_to_the_limit),
+	cmocka_unit_test(the_kernels_part_covers_what_was_measured),
+	cmocka_unit_test(has_a_default_and_one_cpu),
+	cmocka_unit_test(rounds_cpus_up_and_keeps_the_quota),
+	cmocka_unit_test(refuses_what_cannot_start),
+	cmocka_unit_test(words_sizes),
+};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(tests)

@@ -1,0 +1,115 @@
+/* run_options: what is taken, what is refused, and with which words. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command_table.h"
+#include "lib/test_main.h"
+#include "run/run_options.h"
+
+#define WORDS_MAX 64
+
+static struct run_options got;
+static char said[2048];
+
+/* Splits at blanks; stderr goes to said. */
+static int parse(const char *line)
+{
+	static char copy[1024];
+	char *argv[WORDS_MAX + 1] = {(char *)"run"}, *save = NULL;
+	int argc = 1, saved = dup(2), fds[2], code;
+	ssize_t n;
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (char *word = strtok_r(copy, " ", &save); word && argc < WORDS_MAX;
+		word = strtok_r(NULL, " ", &save))
+		argv[argc++] = word;
+	assert_int_equal(pipe(fds), 0);
+	dup2(fds[1], 2);
+	code = run_options_parse(argc, argv, &got);
+	fflush(stderr);
+	dup2(saved, 2);
+	close(saved);
+	close(fds[1]);
+	n = read(fds[0], said, sizeof(said) - 1);
+	said[n > 0 ? n : 0] = '\0';
+	close(fds[0]);
+	return code;
+}
+
+static void takes_all_of_it(void **state)
+{
+	assert_int_equal(
+		parse("--memory 64M --cpus 1.5 --env A=1 -e B=2 --workdir /tmp --user web:5 -i "
+		      "--explain --accel tcg --kernel k --initrd i --listen s --name n1 "
+		      "--rootfs r --stats -- cmd -i --memory"),
+		0);
+	assert_int_equal(got.memory_bytes, 64 << 20);
+	assert_int_equal(got.cpus_micro, 1500000);
+	assert_int_equal(got.env_count, 2);
+	assert_string_equal(got.env[1], "B=2");
+	assert_string_equal(got.workdir, "/tmp");
+	assert_string_equal(got.user, "web:5");
+	assert_true(got.interactive && got.explain && got.stats);
+	assert_int_equal(got.accel, VM_ACCEL_TCG);
+	assert_string_equal(got.kernel, "k");
+	assert_string_equal(got.initrd, "i");
+	assert_string_equal(got.listen, "s");
+	assert_string_equal(got.name, "n1");
+	assert_string_equal(got.rootfs, "r");
+	assert_int_equal(got.arg_count, 3);
+	assert_string_equal(got.args[1], "-i");
+}
+
+static void stops_at_the_command(void **state)
+{
+	assert_int_equal(parse("--rootfs r ls --memory -x"), 0);
+	assert_int_equal(got.arg_count, 3);
+	assert_string_equal(got.args[1], "--memory");
+	assert_int_equal(got.memory_bytes, 0);
+}
+
+static void refuse(const char *line, const char *naming)
+{
+	assert_int_equal(parse(line), EXIT_CRADLE_FAILED);
+	if (!strstr(said, naming))
+		fail_msg("'%s' said: %s", line, said);
+}
+
+static void names_what_is_wrong(void **state)
+{
+	refuse("--memroy 64M --rootfs r", "did you mean '--memory'?");
+	refuse("--rootsf=r", "'--rootsf'; did you mean '--rootfs'?");
+	refuse("--rootfs r -x", "'-x'");
+	refuse("--rootfs", "--rootfs needs a value");
+	refuse("--memory 64Q --rootfs r", "--memory '64Q'");
+	refuse("--memory 0 --rootfs r", "--memory '0'");
+	refuse("--memory -5M --rootfs r", "--memory '-5M'");
+	refuse("--cpus 0 --rootfs r", "--cpus '0'");
+	refuse("--cpus two --rootfs r", "--cpus 'two'");
+	refuse("--accel hvf --rootfs r", "--accel 'hvf'");
+	refuse("--env FOO --rootfs r", "--env 'FOO'");
+	refuse("--env =1 --rootfs r", "--env '=1'");
+	refuse("--boot-timeout 0 --rootfs r", "--boot-timeout '0'");
+	refuse("", "--rootfs is missing");
+	refuse("--hold", "--hold needs --listen");
+	refuse("--hold --listen s cmd", "'cmd' is one word too many");
+}
+
+static void hold_needs_no_rootfs(void **state)
+{
+	assert_int_equal(parse("--hold --listen s"), 0);
+	assert_true(got.hold);
+	assert_int_equal(parse("--help --rootfs"), EXIT_CRADLE_FAILED);
+	assert_int_equal(parse("--help"), 0);
+	assert_true(got.help);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(takes_all_of_it),
+	cmocka_unit_test(stops_at_the_command),
+	cmocka_unit_test(names_what_is_wrong),
+	cmocka_unit_test(hold_needs_no_rootfs),
+};
+
+TEST_MAIN(tests)

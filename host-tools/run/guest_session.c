@@ -178,12 +178,12 @@ static void on_output_finished(struct process_output *output)
 	struct guest_session *session = output->owner;
 	struct error err = ERROR_INIT;
 
-	if (session->over || !session->out.reported || !session->err.reported)
-		return;
 	if (output->error.status) {
 		fail(session, "the container's output was cut", NULL, &output->error);
 		return;
 	}
+	if (session->over || !session->out.reported || !session->err.reported)
+		return;
 	/* The order of the runtimes: output first, then the exit (host-side.md 5.3). */
 	agent_call_drop(&session->call);
 	if (agent_wait_process(session->client, &session->call, session->id, on_waited, &err) < 0)

@@ -16,10 +16,13 @@ static char said[2048];
 static int parse(const char *line)
 {
 	static char copy[1024];
-	char *argv[WORDS_MAX + 1] = {(char *)"run"}, *save = NULL;
+	static char *argv[WORDS_MAX + 1];
+	char *save = NULL;
 	int argc = 1, saved = dup(2), fds[2], code;
 	ssize_t n;
 
+	memset(argv, 0, sizeof(argv));
+	argv[0] = (char *)"run";
 	snprintf(copy, sizeof(copy), "%s", line);
 	for (char *word = strtok_r(copy, " ", &save); word && argc < WORDS_MAX;
 		word = strtok_r(NULL, " ", &save))

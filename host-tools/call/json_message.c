@@ -132,7 +132,7 @@ static int read_integer(const struct reader *reader, struct json_object *json, s
 static int read_signed(const struct reader *reader, struct json_object *json, int64_t min,
 	int64_t max, int64_t *ret, const struct place *place)
 {
-	struct integer integer;
+	struct integer integer = {0};
 	int r = read_integer(reader, json, &integer, place);
 
 	if (r < 0)
@@ -146,7 +146,7 @@ static int read_signed(const struct reader *reader, struct json_object *json, in
 static int read_unsigned(const struct reader *reader, struct json_object *json, uint64_t max,
 	uint64_t *ret, const struct place *place)
 {
-	struct integer integer;
+	struct integer integer = {0};
 	int r = read_integer(reader, json, &integer, place);
 
 	if (r < 0)

@@ -239,30 +239,48 @@ static struct json_object *parse(const char *text, size_t len, struct error *err
 	return NULL;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* text ends in a NUL behind len. */
+static struct json_object *parse_and_scan(const char *text, size_t len, struct error *err)
+{
+	struct json_object *tree;
+
+	if (strlen(text) != len) {
+		bad(text, text + strlen(text), err, "a NUL character");
+		return NULL;
+	}
+	tree = parse(text, len, err);
+	if (tree && scan_text(text, len, err) < 0) {
+		json_object_put(tree);
+		return NULL;
+	}
+	return tree;
+}
+
 struct json_object *json_text_parse(const char *text, size_t len, struct error *err)
 {
-	_cleanup_free_ char *copy = NULL;
 	struct json_object *tree;
+	char *copy;
 
 	if (len > JSON_TEXT_MAX) {
 		error_invalid(err, "JSON of %zu bytes: at most %u are taken", len, JSON_TEXT_MAX);
 		return NULL;
 	}
-	while (len && memchr(" \t\r\n", text[len - 1], 4)) /* json-c in strict mode minds these */
+	while (len && is_blank(text[len - 1])) /* json-c in strict mode minds these */
 		len--;
-	copy = strndup(text, len);
+	copy = malloc(len + 1);
 	if (!copy) {
 		error_errno(err, ENOMEM, "copy JSON");
 		return NULL;
 	}
-	if (strlen(copy) != len) {
-		bad(copy, copy + strlen(copy), err, "a NUL character");
-		return NULL;
-	}
-	tree = parse(copy, len, err);
-	if (tree && scan_text(copy, len, err) < 0) {
-		json_object_put(tree);
-		return NULL;
-	}
+	if (len)
+		memcpy(copy, text, len);
+	copy[len] = '\0';
+	tree = parse_and_scan(copy, len, err);
+	free(copy);
 	return tree;
 }

@@ -534,7 +534,7 @@ static int listen_private(const char *path, struct error *err)
 
 	if (str_copy(address.path, sizeof(address.path), path) < 0)
 		return error_errno(err, ENAMETOOLONG, "listen on %s", path);
-	old = umask(0077);
+	old = umask(0177);
 	fd = address_listen(&address, 4, err);
 	umask(old);
 	return fd;

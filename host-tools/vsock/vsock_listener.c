@@ -219,7 +219,7 @@ struct vsock_listener *vsock_listener_new(struct event_loop *loop,
 		free(listener);
 		return NULL;
 	}
-	old = umask(0077);
+	old = umask(0177);
 	fd = address_listen(&address, 64, err);
 	umask(old);
 	if (fd < 0) {

@@ -47,15 +47,15 @@ static void enable_controllers(const char *mount, const char *dir)
 
 int cgroup_root_open(struct cgroup_root *root, const char *parent, struct error *err)
 {
-	static const char *const mounts[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
 	const char *mount = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(mounts) && !mount; i++)
 		if (is_cgroup2(mounts[i]))
 			mount = mounts[i];
 	if (!mount)
-		return error_errno(err, ENODEV,
-			"find cgroup2 at /sys/fs/cgroup or /sys/fs/cgroup/unified");
+		return error_errno(
+			err, ENODEV, "find cgroup2 at /sys/fs/cgroup or /sys/fs/cgroup/unified");
 	str_copy(root->mount, sizeof(root->mount), mount);
 	str_copy(root->base, sizeof(root->base), mount);
 	if (!parent)
@@ -79,12 +79,14 @@ int cgroup_path_for(const struct cgroup_root *root, const char *cgroups_path,
 	while (*cgroups_path == '/')
 		cgroups_path++;
 	if (str_copy(relative, sizeof(relative), cgroups_path) < 0)
-		return error_invalid(err, "Linux.CgroupsPath is longer than %d bytes", PATH_MAX - 1);
+		return error_invalid(
+			err, "Linux.CgroupsPath is longer than %d bytes", PATH_MAX - 1);
 	for (char *p = relative; *p; p++)
 		if (*p == ':')
 			*p = '/';
 	if (!relative[strspn(relative, "/.")] || path_has_dotdot(relative))
-		return error_invalid(err, "Linux.CgroupsPath '%s' does not name a group", cgroups_path);
+		return error_invalid(
+			err, "Linux.CgroupsPath '%s' does not name a group", cgroups_path);
 	if (path_join(out, size, root->base, relative) < 0)
 		return error_invalid(err, "Linux.CgroupsPath '%s' is too long", cgroups_path);
 	return 0;
@@ -113,8 +115,8 @@ static void remove_made(const char *path, unsigned n)
 }
 
 /* mkdir every component below the root's mount; counts in *made how many were new. */
-static int make_components(const struct cgroup_root *root, const char *path, unsigned *made,
-	struct error *err)
+static int make_components(
+	const struct cgroup_root *root, const char *path, unsigned *made, struct error *err)
 {
 	char dir[PATH_MAX];
 	char *p;
@@ -143,8 +145,8 @@ static int make_components(const struct cgroup_root *root, const char *path, uns
 	return 0;
 }
 
-int cgroup_create(struct cgroup *cgroup, const struct cgroup_root *root, const char *path,
-	struct error *err)
+int cgroup_create(
+	struct cgroup *cgroup, const struct cgroup_root *root, const char *path, struct error *err)
 {
 	unsigned made = 0;
 	int fd, r;

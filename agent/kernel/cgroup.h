@@ -1,5 +1,6 @@
 /*
- * cgroup: directories of the unified (v2) hierarchy. Source: Linux Documentation/admin-guide/cgroup-v2.rst.
+ * cgroup: directories of the unified (v2) hierarchy. Source: Linux
+ * Documentation/admin-guide/cgroup-v2.rst.
  *
  * One root per agent: where cgroup2 is mounted (/sys/fs/cgroup, or /sys/fs/cgroup/unified on a
  * hybrid v1 host) plus, as PID 1, one parent group under which all containers live ("Room for the
@@ -18,13 +19,14 @@
 
 struct cgroup_root {
 	char mount[128]; /* where cgroup2 is mounted */
-	char base[256];  /* directory below which containers get their groups; mount itself or a group in it */
+	char base[256];	 /* directory below which containers get their groups; mount itself or a
+			    group in it */
 };
 
 struct cgroup {
 	char path[PATH_MAX]; /* absolute directory; "" = none */
-	int fd;              /* O_PATH|O_DIRECTORY, owned; -1 = none */
-	unsigned made;       /* how many trailing components we created (and remove again) */
+	int fd;		     /* O_PATH|O_DIRECTORY, owned; -1 = none */
+	unsigned made;	     /* how many trailing components we created (and remove again) */
 };
 
 /*
@@ -34,8 +36,8 @@ struct cgroup {
 int cgroup_root_open(struct cgroup_root *root, const char *parent, struct error *err);
 
 /*
- * OCI Linux.CgroupsPath -> absolute directory (agent-api-containers.md 10.1): empty is the container
- * id, ':' becomes '/', leading '/' dropped, ".." and over-long paths refused. Pure.
+ * OCI Linux.CgroupsPath -> absolute directory (agent-api-containers.md 10.1): empty is the
+ * container id, ':' becomes '/', leading '/' dropped, ".." and over-long paths refused. Pure.
  */
 int cgroup_path_for(const struct cgroup_root *root, const char *cgroups_path,
 	const char *container_id, char *out, size_t size, struct error *err);
@@ -46,8 +48,8 @@ void cgroup_init(struct cgroup *cgroup); /* "none" */
  * way. The last component must not exist yet (two containers must not share one). On failure what
  * was made is removed again.
  */
-int cgroup_create(struct cgroup *cgroup, const struct cgroup_root *root, const char *path,
-	struct error *err);
+int cgroup_create(
+	struct cgroup *cgroup, const struct cgroup_root *root, const char *path, struct error *err);
 /* SIGKILL to every process of the group and its descendants (cgroup.kill, Linux 5.14). */
 int cgroup_kill(const struct cgroup *cgroup);
 /* cgroup.events: is any process in it or below? 1, 0, or negative errno. */

@@ -41,7 +41,8 @@ static void on_readable(struct event_source *source, uint32_t mask)
 		const struct inotify_event *e = (const void *)p;
 
 		if (e->mask & IN_Q_OVERFLOW) {
-			log_printf(LOG_WARN, "cgroup", "inotify overflow: reading all counters again");
+			log_printf(
+				LOG_WARN, "cgroup", "inotify overflow: reading all counters again");
 			call_matching(events, -1);
 		} else if (e->mask & IN_MODIFY) {
 			call_matching(events, e->wd);
@@ -61,7 +62,8 @@ struct cgroup_events *cgroup_events_new(struct event_loop *loop)
 	events->cursor = &events->watches;
 	fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (fd >= 0) {
-		r = event_source_add(loop, &events->source, fd, EPOLLIN, on_readable, "cgroup-events");
+		r = event_source_add(
+			loop, &events->source, fd, EPOLLIN, on_readable, "cgroup-events");
 		if (r == 0)
 			return events;
 		close(fd);

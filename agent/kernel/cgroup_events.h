@@ -20,7 +20,8 @@ struct cgroup_watch {
 
 struct cgroup_events *cgroup_events_new(struct event_loop *loop); /* NULL: errno set */
 void cgroup_events_free(struct cgroup_events *events);
-/* Watches dir/file ("memory.events", "cgroup.events"). 0 or negative errno (-ENOENT: no controller). */
+/* Watches dir/file ("memory.events", "cgroup.events"). 0 or negative errno (-ENOENT: no
+ * controller). */
 int cgroup_events_watch(struct cgroup_events *events, struct cgroup_watch *watch, const char *dir,
 	const char *file, void (*changed)(struct cgroup_watch *watch));
 /* Idempotent; accepts a zeroed watch. Do it before the directory is removed. */

@@ -27,7 +27,7 @@ static void add(struct planner *p, const char *controller, const char *file, cha
 		p->failed = true;
 		return;
 	}
-	p->writes->list[p->writes->count++] = (struct cgroup_write){ controller, file, value };
+	p->writes->list[p->writes->count++] = (struct cgroup_write){controller, file, value};
 }
 
 #define number(p, fmt, value) arena_printf((p)->arena, fmt, (value))
@@ -35,7 +35,8 @@ static void add(struct planner *p, const char *controller, const char *file, cha
 static int plan_memory(struct planner *p, const Grpc__LinuxMemory *memory, struct error *err)
 {
 	if (memory->swappiness > 100)
-		return error_invalid(err, "Linux.Resources.Memory.Swappiness %" PRIu64 " is over 100",
+		return error_invalid(err,
+			"Linux.Resources.Memory.Swappiness %" PRIu64 " is over 100",
 			memory->swappiness);
 	if (memory->disableoomkiller)
 		log_printf(LOG_WARN, "cgroup",
@@ -73,7 +74,8 @@ static void plan_cpu(struct planner *p, const Grpc__LinuxCPU *cpu)
 	uint64_t period = cpu->period ? cpu->period : 100000;
 
 	if (cpu->realtimeruntime > 0 || cpu->realtimeperiod)
-		log_printf(LOG_WARN, "cgroup", "CPU.Realtime* does not exist on cgroup v2: ignored");
+		log_printf(
+			LOG_WARN, "cgroup", "CPU.Realtime* does not exist on cgroup v2: ignored");
 	if (cpu->shares)
 		add(p, "cpu", "cpu.weight", number(p, "%" PRIu64, weight_of_shares(cpu->shares)));
 	if (cpu->quota > 0)
@@ -87,13 +89,13 @@ static void plan_cpu(struct planner *p, const Grpc__LinuxCPU *cpu)
 		add(p, "cpuset", "cpuset.mems", arena_strdup(p->arena, cpu->mems));
 }
 
-static void plan_throttle(struct planner *p, Grpc__LinuxThrottleDevice *const *list, size_t n,
-	const char *key)
+static void plan_throttle(
+	struct planner *p, Grpc__LinuxThrottleDevice *const *list, size_t n, const char *key)
 {
 	for (size_t i = 0; i < n; i++)
 		add(p, "io", "io.max",
-			arena_printf(p->arena, "%" PRId64 ":%" PRId64 " %s=%" PRIu64, list[i]->major,
-				list[i]->minor, key, list[i]->rate));
+			arena_printf(p->arena, "%" PRId64 ":%" PRId64 " %s=%" PRIu64,
+				list[i]->major, list[i]->minor, key, list[i]->rate));
 }
 
 static void plan_io(struct planner *p, const Grpc__LinuxBlockIO *io)
@@ -104,8 +106,8 @@ static void plan_io(struct planner *p, const Grpc__LinuxBlockIO *io)
 	plan_throttle(p, io->throttlewriteiopsdevice, io->n_throttlewriteiopsdevice, "wiops");
 }
 
-static int plan_hugepages(struct planner *p, const Grpc__LinuxResources *resources,
-	struct error *err)
+static int plan_hugepages(
+	struct planner *p, const Grpc__LinuxResources *resources, struct error *err)
 {
 	for (size_t i = 0; i < resources->n_hugepagelimits; i++) {
 		const Grpc__LinuxHugepageLimit *limit = resources->hugepagelimits[i];
@@ -128,15 +130,15 @@ static size_t count_writes(const Grpc__LinuxResources *r)
 
 	if (r->blockio)
 		n += r->blockio->n_throttlereadbpsdevice + r->blockio->n_throttlewritebpsdevice +
-			r->blockio->n_throttlereadiopsdevice + r->blockio->n_throttlewriteiopsdevice;
+		     r->blockio->n_throttlereadiopsdevice + r->blockio->n_throttlewriteiopsdevice;
 	return n;
 }
 
 int cgroup_limits_plan(const Grpc__LinuxResources *resources, struct arena *arena,
 	struct cgroup_writes *ret, struct error *err)
 {
-	struct cgroup_writes writes = { NULL, 0 };
-	struct planner p = { .arena = arena, .writes = &writes };
+	struct cgroup_writes writes = {NULL, 0};
+	struct planner p = {.arena = arena, .writes = &writes};
 	int r = 0;
 
 	if (!resources) {
@@ -173,8 +175,8 @@ int cgroup_limits_apply(int cgroup_fd, const struct cgroup_writes *writes, struc
 
 		if (r == -ENOENT)
 			return error_set(err, STATUS_FAILED_PRECONDITION, ENOENT,
-				"set limit %s = %s: this guest has no %s controller", w->file, w->value,
-				w->controller);
+				"set limit %s = %s: this guest has no %s controller", w->file,
+				w->value, w->controller);
 		if (r < 0)
 			return error_errno(err, -r, "set limit %s = %s", w->file, w->value);
 	}

@@ -15,7 +15,7 @@
 
 struct cgroup_write {
 	const char *controller; /* "memory": named when the file is missing */
-	const char *file;       /* "memory.max" */
+	const char *file;	/* "memory.max" */
 	const char *value;
 };
 

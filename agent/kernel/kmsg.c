@@ -19,7 +19,8 @@ int kmsg_open(void)
 	return fd;
 }
 
-/* Copies the value after ",key=" up to the next comma. Names of tasks may hold commas: taken last. */
+/* Copies the value after ",key=" up to the next comma. Names of tasks may hold commas: taken last.
+ */
 static bool field(const char *line, const char *key, char *out, size_t size)
 {
 	const char *p = strstr(line, key);
@@ -60,7 +61,8 @@ bool kmsg_next_oom(int fd, struct kmsg_oom *ret)
 		ssize_t n = read(fd, record, sizeof(record) - 1);
 
 		if (n < 0 && (errno == EPIPE || errno == EINTR || errno == EINVAL))
-			continue; /* EPIPE: records were overwritten, the next read goes on after the gap */
+			continue; /* EPIPE: records were overwritten, the next read goes on after
+				     the gap */
 		if (n <= 0)
 			return false;
 		record[n] = '\0';

@@ -16,7 +16,8 @@ struct kmsg_oom {
 	uint32_t pid; /* in the initial pid namespace */
 };
 
-/* /dev/kmsg, non-blocking, positioned after what is there now; negative errno (often no such device). */
+/* /dev/kmsg, non-blocking, positioned after what is there now; negative errno (often no such
+ * device). */
 int kmsg_open(void);
 /* Parses one record as read from /dev/kmsg; false when it is no oom-kill line. Pure. */
 bool kmsg_parse_oom(const char *record, struct kmsg_oom *ret);

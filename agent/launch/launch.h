@@ -7,9 +7,9 @@
  *   LAUNCH_CREATED  the child stands right before exec and waits for START (launch_sync.h)
  *   launch_start()  sends START
  *   LAUNCH_RUNNING  exec has replaced the child (close-on-exec end of file on the sync socket)
- *   LAUNCH_FAILED   at any of these stages; err names step, object, errno. Comes after the child was
- *                   reaped, so that nothing of it is left.
- *   on_exit         the process has ended (only after LAUNCH_RUNNING); child.exit_status is valid
+ *   LAUNCH_FAILED   at any of these stages; err names step, object, errno. Comes after the child
+ * was reaped, so that nothing of it is left. on_exit         the process has ended (only after
+ * LAUNCH_RUNNING); child.exit_status is valid
  */
 #ifndef LAUNCH_LAUNCH_H
 #define LAUNCH_LAUNCH_H
@@ -24,28 +24,31 @@ enum launch_event { LAUNCH_CREATED, LAUNCH_RUNNING, LAUNCH_FAILED };
 
 struct launch;
 struct launch_limits;
-typedef void (*launch_event_fn)(struct launch *launch, enum launch_event event,
-	const struct error *err);
+typedef void (*launch_event_fn)(
+	struct launch *launch, enum launch_event event, const struct error *err);
 /* Runs at the reap, before the zombie is gone and before anybody is told. */
 typedef void (*launch_exit_fn)(struct launch *launch);
 
 struct launch_stdio {
-	/* The child's ends; not owned, the caller closes its copies after launch_begin(). -1: /dev/null.
-	 * Ignored with a terminal: its master arrives in launch.terminal_fd at LAUNCH_CREATED. */
+	/* The child's ends; not owned, the caller closes its copies after launch_begin(). -1:
+	 * /dev/null. Ignored with a terminal: its master arrives in launch.terminal_fd at
+	 * LAUNCH_CREATED. */
 	int in, out, err;
 };
 
 struct launch_request {
-	const struct launch_plan *plan;  /* needed only until launch_begin() returns */
-	int cgroup_fd;                   /* directory of the container's cgroup, or -1: stay where we are */
-	const struct namespace_set *join; /* execs: namespaces of the container (pinned fds), or NULL */
-	int seccomp_fd;                  /* memfd with the compiled filter (kernel/seccomp.h), or -1 */
+	const struct launch_plan *plan; /* needed only until launch_begin() returns */
+	int cgroup_fd; /* directory of the container's cgroup, or -1: stay where we are */
+	const struct namespace_set
+		*join;	/* execs: namespaces of the container (pinned fds), or NULL */
+	int seccomp_fd; /* memfd with the compiled filter (kernel/seccomp.h), or -1 */
 	struct launch_stdio stdio;
 };
 
 struct launch {
 	struct child_process child;
-	int terminal_fd; /* master of the container's pty, non-blocking; owned by the launch until taken; -1 */
+	int terminal_fd; /* master of the container's pty, non-blocking; owned by the launch until
+			    taken; -1 */
 	launch_event_fn on_event;
 	launch_exit_fn on_exit;
 	/* launch.c's own */
@@ -55,12 +58,13 @@ struct launch {
 	int stage;
 	struct error error;
 	struct launch_limits *limits; /* owned; set on the child at CREATED */
-	char container_id[72];        /* for logs; cut if longer */
+	char container_id[72];	      /* for logs; cut if longer */
 };
 
 /* 0, or negative errno with err filled (nothing left behind, no callback will come). */
-int launch_begin(struct event_loop *loop, struct launch *launch, const struct launch_request *request,
-	launch_event_fn on_event, launch_exit_fn on_exit, struct error *err);
+int launch_begin(struct event_loop *loop, struct launch *launch,
+	const struct launch_request *request, launch_event_fn on_event, launch_exit_fn on_exit,
+	struct error *err);
 /* Only after LAUNCH_CREATED, once. 0 or negative errno. */
 int launch_start(struct launch *launch, struct error *err);
 /*

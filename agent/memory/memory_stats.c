@@ -199,13 +199,14 @@ static Grpc__PidsStats *fill_pids(struct filler *f)
 	return pids;
 }
 
-/* io.stat: "MAJ:MIN rbytes=N wbytes=N rios=N wios=N dbytes=N dios=N" (any subset, any order; c19). */
+/* io.stat: "MAJ:MIN rbytes=N wbytes=N rios=N wios=N dbytes=N dios=N" (any subset, any order; c19).
+ */
 static void fill_io_line(struct filler *f, Grpc__BlkioStats *blkio, const char *line, size_t room)
 {
 	static const struct {
 		const char *key, *op;
-	} ops[] = { { " rbytes=", "read" }, { " wbytes=", "write" }, { " rios=", "rios" },
-		{ " wios=", "wios" }, { " dbytes=", "dbytes" }, { " dios=", "dios" } };
+	} ops[] = {{" rbytes=", "read"}, {" wbytes=", "write"}, {" rios=", "rios"},
+		{" wios=", "wios"}, {" dbytes=", "dbytes"}, {" dios=", "dios"}};
 	uint64_t major, minor;
 
 	if (sscanf(line, "%" SCNu64 ":%" SCNu64, &major, &minor) != 2)
@@ -261,12 +262,12 @@ static Grpc__BlkioStats *fill_io(struct filler *f)
 int memory_stats_fill(const struct worker_file *files, size_t count, struct arena *arena,
 	Grpc__CgroupStats **ret, struct error *err)
 {
-	struct filler f = { .files = files, .arena = arena };
+	struct filler f = {.files = files, .arena = arena};
 	Grpc__CgroupStats *stats = new_message(&f, &grpc__cgroup_stats__descriptor);
 
 	if (count != STATS_FILE_COUNT)
-		return error_errno(err, EPROTO, "read statistics: %zu files of %d", count,
-			STATS_FILE_COUNT);
+		return error_errno(
+			err, EPROTO, "read statistics: %zu files of %d", count, STATS_FILE_COUNT);
 	if (stats) {
 		stats->cpu_stats = fill_cpu(&f);
 		stats->memory_stats = fill_memory(&f);

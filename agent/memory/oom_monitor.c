@@ -22,7 +22,7 @@ struct oom_monitor {
 	struct cgroup_events *events;
 	struct list_node targets;
 	struct list_node queue; /* struct oom_event, oldest first */
-	struct list_node lent;  /* taken, their fate not known yet */
+	struct list_node lent;	/* taken, their fate not known yet */
 	unsigned queued;
 	struct waiter_list waiters;
 	bool asked; /* somebody has called GetOOMEvent */
@@ -53,15 +53,16 @@ void oom_monitor_free(struct oom_monitor *monitor)
 {
 	if (!monitor)
 		return;
-	list_for_each_safe(node, &monitor->queue)
+	list_for_each_safe (node, &monitor->queue)
 		free(list_entry(node, struct oom_event, node));
-	list_for_each_safe(node, &monitor->lent)
+	list_for_each_safe (node, &monitor->lent)
 		free(list_entry(node, struct oom_event, node));
 	close_fd(&monitor->kmsg);
 	free(monitor);
 }
 
-/* ---- reading counters --------------------------------------------------------------------------- */
+/* ---- reading counters ---------------------------------------------------------------------------
+ */
 
 static uint64_t keyed(const char *text, const char *key)
 {
@@ -125,17 +126,18 @@ static int read_counters(const struct oom_target *target, struct oom_counters *r
 	ret->oom_kill = keyed(text, "oom_kill");
 	ret->group_kill = keyed(text, "oom_group_kill");
 	ret->local_oom = read_control(target->dir, "memory.events.local", text, sizeof(text)) == 0
-		? keyed(text, "oom")
-		: 0;
+				 ? keyed(text, "oom")
+				 : 0;
 	ret->parent_oom = parents_oom(target->monitor, target->dir);
 	return 0;
 }
 
-/* ---- records ------------------------------------------------------------------------------------ */
+/* ---- records ------------------------------------------------------------------------------------
+ */
 
 static struct oom_target *target_of_group(struct oom_monitor *monitor, const char *task_memcg)
 {
-	list_for_each(node, &monitor->targets) {
+	list_for_each (node, &monitor->targets) {
 		struct oom_target *t = list_entry(node, struct oom_target, node);
 		const char *group = t->dir + strlen(monitor->root->mount);
 		size_t n = strlen(group);
@@ -151,7 +153,8 @@ static struct oom_target *target_of_group(struct oom_monitor *monitor, const cha
 static void name_victims(struct oom_monitor *monitor)
 {
 	struct kmsg_oom oom;
-	uint64_t first = monitor->recorded > OOM_RECORDS_MAX ? monitor->recorded - OOM_RECORDS_MAX : 0;
+	uint64_t first =
+		monitor->recorded > OOM_RECORDS_MAX ? monitor->recorded - OOM_RECORDS_MAX : 0;
 
 	if (monitor->kmsg < 0)
 		return;
@@ -173,18 +176,18 @@ static void name_victims(struct oom_monitor *monitor)
 static void log_oom(const struct oom_record *r)
 {
 	char numbers[6][24];
-	const uint64_t values[6] = { r->limit, r->usage, r->peak, r->kills, r->kills_total, r->pid };
+	const uint64_t values[6] = {r->limit, r->usage, r->peak, r->kills, r->kills_total, r->pid};
 
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
 		str_format(numbers[i], sizeof(numbers[i]), "%" PRIu64, values[i]);
 	log_record(LOG_WARN, "oom", "container had an OOM kill", "container-id", r->container_id,
 		"cause", oom_cause_name(r->cause), "limit", numbers[0], "usage", numbers[1], "peak",
-		numbers[2], "kills", numbers[3], "kills-total", numbers[4], "victim-pid", numbers[5],
-		"victim", r->comm, NULL);
+		numbers[2], "kills", numbers[3], "kills-total", numbers[4], "victim-pid",
+		numbers[5], "victim", r->comm, NULL);
 }
 
-static void fill_record(struct oom_record *r, const struct oom_target *target, enum oom_cause cause,
-	uint64_t kills)
+static void fill_record(
+	struct oom_record *r, const struct oom_target *target, enum oom_cause cause, uint64_t kills)
 {
 	char stat[8192];
 	struct timespec now;
@@ -213,8 +216,8 @@ static void queue_event(struct oom_monitor *monitor, struct oom_target *target, 
 		event = calloc(1, sizeof(*event));
 	if (!event) {
 		monitor->dropped++;
-		log_printf(LOG_ERROR, "oom", "event queue is full: %" PRIu64 " events dropped so far",
-			monitor->dropped);
+		log_printf(LOG_ERROR, "oom",
+			"event queue is full: %" PRIu64 " events dropped so far", monitor->dropped);
 		return;
 	}
 	event->target = target;
@@ -231,8 +234,8 @@ static void report(struct oom_target *target, const struct oom_counters *now)
 	struct oom_monitor *monitor = target->monitor;
 	uint64_t kills = now->oom_kill - target->last.oom_kill;
 	uint64_t events = now->group_kill > target->last.group_kill
-		? now->group_kill - target->last.group_kill
-		: kills;
+				  ? now->group_kill - target->last.group_kill
+				  : kills;
 	enum oom_cause cause = oom_cause_of(&target->last, now);
 	uint64_t first = monitor->recorded;
 
@@ -269,15 +272,16 @@ uint64_t oom_target_check(struct oom_target *target)
 	return kills;
 }
 
-/* ---- targets ------------------------------------------------------------------------------------ */
+/* ---- targets ------------------------------------------------------------------------------------
+ */
 
 static void on_changed(struct cgroup_watch *watch)
 {
 	oom_target_check(container_of(watch, struct oom_target, watch));
 }
 
-void oom_target_add(struct oom_monitor *monitor, struct oom_target *target, const char *container_id,
-	const char *cgroup_dir)
+void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
+	const char *container_id, const char *cgroup_dir)
 {
 	int r;
 
@@ -289,8 +293,8 @@ void oom_target_add(struct oom_monitor *monitor, struct oom_target *target, cons
 	list_append(&monitor->targets, &target->node);
 	r = read_counters(target, &target->last);
 	if (r == 0)
-		r = cgroup_events_watch(monitor->events, &target->watch, cgroup_dir, "memory.events",
-			on_changed);
+		r = cgroup_events_watch(
+			monitor->events, &target->watch, cgroup_dir, "memory.events", on_changed);
 	if (r < 0)
 		log_record(LOG_WARN, "oom", "no OOM events for this container: no memory.events",
 			"container-id", container_id, "error", errno_name(-r), NULL);
@@ -298,7 +302,7 @@ void oom_target_add(struct oom_monitor *monitor, struct oom_target *target, cons
 
 static void forget_target(struct list_node *events, const struct oom_target *target)
 {
-	list_for_each(node, events) {
+	list_for_each (node, events) {
 		struct oom_event *event = list_entry(node, struct oom_event, node);
 
 		if (event->target == target)
@@ -324,7 +328,8 @@ bool oom_target_hold(const struct oom_target *target)
 	return target->monitor && target->monitor->asked && target->undelivered > 0;
 }
 
-/* ---- events ------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------------
+ */
 
 struct waiter_list *oom_monitor_waiters(struct oom_monitor *monitor)
 {
@@ -360,7 +365,7 @@ void oom_monitor_give_back(struct oom_monitor *monitor, struct oom_event *event)
 	struct list_node *at = &monitor->queue;
 
 	list_remove(&event->node);
-	list_for_each(node, &monitor->queue) {
+	list_for_each (node, &monitor->queue) {
 		if (list_entry(node, struct oom_event, node)->sequence > event->sequence) {
 			at = node;
 			break;
@@ -379,7 +384,8 @@ void oom_monitor_end(struct oom_monitor *monitor, int value)
 size_t oom_monitor_records(const struct oom_monitor *monitor, const struct oom_record **ret,
 	size_t room, uint64_t *lost)
 {
-	uint64_t first = monitor->recorded > OOM_RECORDS_MAX ? monitor->recorded - OOM_RECORDS_MAX : 0;
+	uint64_t first =
+		monitor->recorded > OOM_RECORDS_MAX ? monitor->recorded - OOM_RECORDS_MAX : 0;
 	size_t n = 0;
 
 	*lost = first;

@@ -42,10 +42,10 @@ struct oom_target {
 	struct list_node node;
 	struct oom_monitor *monitor; /* NULL while not added */
 	const char *container_id;    /* the owner's */
-	char dir[PATH_MAX];          /* its cgroup directory */
+	char dir[PATH_MAX];	     /* its cgroup directory */
 	struct oom_counters last;
 	uint64_t kills_total;
-	unsigned undelivered;         /* events of this container not yet written to anybody */
+	unsigned undelivered;	      /* events of this container not yet written to anybody */
 	struct waiter_list delivered; /* woken (value 0) when undelivered falls to 0 */
 	struct cgroup_watch watch;
 };
@@ -58,13 +58,14 @@ struct oom_event {
 	uint64_t sequence;
 };
 
-/* Borrows both for its life. Limits of groups from root->base down count as the pod's. NULL: errno set. */
+/* Borrows both for its life. Limits of groups from root->base down count as the pod's. NULL: errno
+ * set. */
 struct oom_monitor *oom_monitor_new(struct cgroup_events *events, const struct cgroup_root *root);
 void oom_monitor_free(struct oom_monitor *monitor);
 
 /* Starts counting from the group's present values. A guest without memory controller: inert. */
-void oom_target_add(struct oom_monitor *monitor, struct oom_target *target, const char *container_id,
-	const char *cgroup_dir);
+void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
+	const char *container_id, const char *cgroup_dir);
 /* Reads the counters now and queues what is new; number of kills found. */
 uint64_t oom_target_check(struct oom_target *target);
 /* Last read, then forgets it; its queued events stay. Idempotent; accepts a zeroed struct. */

@@ -15,13 +15,15 @@
 #include "sandbox/sandbox.h"
 
 static const bool allowed[CONTAINER_STATE_COUNT][CONTAINER_VERB_COUNT] = {
-	[CONTAINER_CREATING] = { [CONTAINER_REMOVE] = true },
-	[CONTAINER_CREATED] = { [CONTAINER_START] = true, [CONTAINER_EXEC] = true,
-		[CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true },
-	[CONTAINER_RUNNING] = { [CONTAINER_EXEC] = true, [CONTAINER_SIGNAL] = true,
-		[CONTAINER_REMOVE] = true },
-	[CONTAINER_STOPPED] = { [CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true },
-	[CONTAINER_REMOVING] = { [CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true },
+	[CONTAINER_CREATING] = {[CONTAINER_REMOVE] = true},
+	[CONTAINER_CREATED] = {[CONTAINER_START] = true,
+		[CONTAINER_EXEC] = true,
+		[CONTAINER_SIGNAL] = true,
+		[CONTAINER_REMOVE] = true},
+	[CONTAINER_RUNNING] =
+		{[CONTAINER_EXEC] = true, [CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true},
+	[CONTAINER_STOPPED] = {[CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true},
+	[CONTAINER_REMOVING] = {[CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true},
 };
 
 bool container_allows(enum container_state state, enum container_verb verb)
@@ -31,15 +33,15 @@ bool container_allows(enum container_state state, enum container_verb verb)
 
 const char *container_state_name(enum container_state state)
 {
-	static const char *const names[] = { "creating", "created", "running", "stopped",
-		"removing" };
+	static const char *const names[] = {
+		"creating", "created", "running", "stopped", "removing"};
 
 	return state < CONTAINER_STATE_COUNT ? names[state] : "unknown";
 }
 
 int container_check(const struct container *container, enum container_verb verb, struct error *err)
 {
-	static const char *const verbs[] = { "start", "exec in", "signal", "remove" };
+	static const char *const verbs[] = {"start", "exec in", "signal", "remove"};
 
 	if (container_allows(container->state, verb))
 		return 0;
@@ -59,14 +61,14 @@ bool container_id_valid(const char *id)
 	return true;
 }
 
-struct process *container_process(struct container *container, const char *exec_id,
-	bool with_collected)
+struct process *container_process(
+	struct container *container, const char *exec_id, bool with_collected)
 {
 	struct process *lingering = NULL;
 
 	if (str_empty(exec_id))
 		exec_id = container->id;
-	list_for_each(node, &container->processes) {
+	list_for_each (node, &container->processes) {
 		struct process *p = list_entry(node, struct process, node);
 
 		if (!str_eq(p->id, exec_id))
@@ -78,8 +80,8 @@ struct process *container_process(struct container *container, const char *exec_
 	return with_collected ? lingering : NULL;
 }
 
-int container_start(struct container *container, process_event_fn on_event, void *owner,
-	struct error *err)
+int container_start(
+	struct container *container, process_event_fn on_event, void *owner, struct error *err)
 {
 	struct process *init = container->init;
 	int r = container_check(container, CONTAINER_START, err);
@@ -112,7 +114,7 @@ static int check_exec(struct container *container, const char *exec_id, struct e
 	if (container_process(container, exec_id, false))
 		return error_set(err, STATUS_ALREADY_EXISTS, 0, "process %s exists in container %s",
 			exec_id, container->id);
-	list_for_each(node, &container->processes)
+	list_for_each (node, &container->processes)
 		count++;
 	if (count >= PROCESSES_MAX)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, 0,
@@ -123,16 +125,16 @@ static int check_exec(struct container *container, const char *exec_id, struct e
 int container_exec(struct container *container, const char *exec_id, const Grpc__Process *spec,
 	process_event_fn on_event, void *owner, struct process **ret, struct error *err)
 {
-	struct launch_config config = { .container_id = container->id,
+	struct launch_config config = {.container_id = container->id,
 		.rootfs = container->rootfs,
 		.cgroup_path = container->cgroup.path,
 		.no_pivot = container->sandbox->no_pivot,
 		.ipc_fd = -1,
 		.uts_fd = -1,
-		.pid_fd = -1 };
-	struct launch_request request = { .cgroup_fd = container->cgroup.fd,
+		.pid_fd = -1};
+	struct launch_request request = {.cgroup_fd = container->cgroup.fd,
 		.join = &container->namespaces,
-		.seccomp_fd = container->seccomp_fd };
+		.seccomp_fd = container->seccomp_fd};
 	struct arena scratch;
 	struct process *process;
 	int r = check_exec(container, exec_id, err);
@@ -166,7 +168,7 @@ void container_kill_all(struct container *container)
 {
 	if (container->cgroup.fd >= 0)
 		cgroup_kill(&container->cgroup);
-	list_for_each(node, &container->processes)
+	list_for_each (node, &container->processes)
 		process_signal(list_entry(node, struct process, node), SIGKILL);
 }
 

@@ -1,12 +1,13 @@
 /*
  * container: one container: its state, processes, cgroup, storages and bundle.
  *
- *   state     meaning                                       Start  Exec  Signal  Remove   Create(same id)
- *   CREATING  steps of container_create run                 no     no    no      aborts   ALREADY_EXISTS
- *   CREATED   init stands before exec                       yes    yes   yes     yes      ALREADY_EXISTS
- *   RUNNING   init runs (or is being exec'ed)               no     yes   yes     yes      ALREADY_EXISTS
- *   STOPPED   init has exited, or never ran                 no     no    yes     yes      ALREADY_EXISTS
- *   REMOVING  teardown runs                                 no     no    yes     joins    ALREADY_EXISTS
+ *   state     meaning                                       Start  Exec  Signal  Remove Create(same
+ * id) CREATING  steps of container_create run                 no     no    no      aborts
+ * ALREADY_EXISTS CREATED   init stands before exec                       yes    yes   yes     yes
+ * ALREADY_EXISTS RUNNING   init runs (or is being exec'ed)               no     yes   yes     yes
+ * ALREADY_EXISTS STOPPED   init has exited, or never ran                 no     no    yes     yes
+ * ALREADY_EXISTS REMOVING  teardown runs                                 no     no    yes     joins
+ * ALREADY_EXISTS
  *
  * (container_allows() is that table; a unit test prints it. PAUSED comes with PauseContainer.)
  * Owned by the sandbox. Nothing here sleeps: mounts are done by helpers, everything else is kernel
@@ -59,10 +60,11 @@ struct container_storage {
 };
 
 /* Runs once. err NULL: it worked; else what failed, and everything made so far is undone. */
-typedef void (*container_created_fn)(void *owner, struct container *container,
-	const struct error *err);
+typedef void (*container_created_fn)(
+	void *owner, struct container *container, const struct error *err);
 
-/* Steps of creating, in order; undo runs them backwards from the one reached (container_remove.c). */
+/* Steps of creating, in order; undo runs them backwards from the one reached (container_remove.c).
+ */
 enum container_step {
 	STEP_STORAGES, /* helpers: mounts, in the request's order */
 	STEP_BUNDLE,   /* helper: directory, bind mount of Root.Path */
@@ -78,9 +80,9 @@ struct container {
 	char *id; /* owned */
 	enum container_state state;
 	enum container_step step;
-	struct arena arena;                             /* the create call's: spec and all */
-	const Grpc__CreateContainerRequest *request;    /* in the arena */
-	char bundle[PATH_MAX], rootfs[PATH_MAX];        /* rootfs: where Root.Path is bound */
+	struct arena arena;			     /* the create call's: spec and all */
+	const Grpc__CreateContainerRequest *request; /* in the arena */
+	char bundle[PATH_MAX], rootfs[PATH_MAX];     /* rootfs: where Root.Path is bound */
 	bool bundle_made;
 	struct container_storage *storages; /* in the arena */
 	size_t storage_count, storage_next;
@@ -98,7 +100,8 @@ struct container {
 	struct error failure; /* why the creation is being undone */
 
 	/* removal */
-	struct waiter_list removed; /* value 0, or negative errno: removal failed, container stays */
+	struct waiter_list
+		removed; /* value 0, or negative errno: removal failed, container stays */
 	struct cgroup_watch populated;
 	struct event_timer teardown_timer;
 	struct event_task task; /* first step of creating; next step of the teardown */
@@ -124,8 +127,8 @@ int container_create(struct sandbox *sandbox, struct arena *arena,
 void container_create_abandon(struct container *container);
 
 /* START to init; the caller's waiter is told by process->on_event (owner is passed on). */
-int container_start(struct container *container, process_event_fn on_event, void *owner,
-	struct error *err);
+int container_start(
+	struct container *container, process_event_fn on_event, void *owner, struct error *err);
 /* Launches an exec; events arrive at on_event. *ret is in container->processes. */
 int container_exec(struct container *container, const char *exec_id, const Grpc__Process *spec,
 	process_event_fn on_event, void *owner, struct process **ret, struct error *err);
@@ -134,8 +137,8 @@ void container_kill_all(struct container *container);
 /* Starts the teardown (idempotent); container->removed is woken when it is over and it is freed. */
 void container_remove(struct container *container);
 /* By exec id; NULL or "" or the container's id mean init. Collected ones only with_collected. */
-struct process *container_process(struct container *container, const char *exec_id,
-	bool with_collected);
+struct process *container_process(
+	struct container *container, const char *exec_id, bool with_collected);
 
 /* For process.c: init was reaped. */
 void container_init_exited(struct container *container);

@@ -35,7 +35,8 @@ static void fail(struct container *container, const struct error *err)
 	container_undo(container);
 }
 
-/* ---- checks before anything is done -------------------------------------------------------------- */
+/* ---- checks before anything is done
+ * -------------------------------------------------------------- */
 
 /* What this agent does not do yet is refused by name, never dropped in silence. */
 static int check_unsupported(const Grpc__CreateContainerRequest *request, struct error *err)
@@ -45,31 +46,34 @@ static int check_unsupported(const Grpc__CreateContainerRequest *request, struct
 			"devices[0] (type '%s'): this agent has no device handlers yet",
 			request->devices[0]->type);
 	if (request->n_shared_mounts)
-		return error_set(err, STATUS_UNIMPLEMENTED, 0, "shared_mounts are not supported yet");
+		return error_set(
+			err, STATUS_UNIMPLEMENTED, 0, "shared_mounts are not supported yet");
 	if (request->stdin_port || request->stdout_port || request->stderr_port)
 		return error_set(err, STATUS_UNIMPLEMENTED, 0,
 			"stdin_port, stdout_port, stderr_port are not supported yet");
 	return 0;
 }
 
-static int check_request(struct sandbox *sandbox, const Grpc__CreateContainerRequest *request,
-	struct error *err)
+static int check_request(
+	struct sandbox *sandbox, const Grpc__CreateContainerRequest *request, struct error *err)
 {
 	if (!container_id_valid(request->container_id))
 		return error_invalid(err,
-			"container_id '%.64s': want a letter or digit, then letters, digits, '.', '-', '_', 2 to %d in all",
+			"container_id '%.64s': want a letter or digit, then letters, digits, '.', "
+			"'-', '_', 2 to %d in all",
 			request->container_id, CONTAINER_ID_MAX - 1);
 	if (sandbox_container(sandbox, request->container_id))
 		return error_set(err, STATUS_ALREADY_EXISTS, 0, "container %s exists",
 			request->container_id);
 	if (sandbox->ending)
-		return error_set(err, STATUS_FAILED_PRECONDITION, 0, "the sandbox is being destroyed");
+		return error_set(
+			err, STATUS_FAILED_PRECONDITION, 0, "the sandbox is being destroyed");
 	if (sandbox->container_count >= CONTAINERS_MAX)
-		return error_set(err, STATUS_RESOURCE_EXHAUSTED, 0, "there are %u containers already",
-			sandbox->container_count);
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, 0,
+			"there are %u containers already", sandbox->container_count);
 	if (!request->oci || !request->oci->root || str_empty(request->oci->root->path))
-		return error_invalid(err, "container %s: OCI.Root.Path is missing",
-			request->container_id);
+		return error_invalid(
+			err, "container %s: OCI.Root.Path is missing", request->container_id);
 	if (!path_is_absolute(request->oci->root->path))
 		return error_invalid(err, "container %s: OCI.Root.Path '%s' is not absolute",
 			request->container_id, request->oci->root->path);
@@ -77,8 +81,8 @@ static int check_request(struct sandbox *sandbox, const Grpc__CreateContainerReq
 }
 
 /* Which shared namespaces a container joins (agent-api-containers.md section 5). */
-static int choose_namespaces(struct container *container, struct launch_config *config,
-	struct error *err)
+static int choose_namespaces(
+	struct container *container, struct launch_config *config, struct error *err)
 {
 	const struct sandbox *sandbox = container->sandbox;
 
@@ -98,13 +102,14 @@ static int choose_namespaces(struct container *container, struct launch_config *
 static int make_plan(struct container *container, const char *cgroup_path, struct arena *arena,
 	const struct launch_plan **plan, struct error *err)
 {
-	struct launch_config config = { .container_id = container->id,
+	struct launch_config config = {.container_id = container->id,
 		.rootfs = container->rootfs,
 		.cgroup_path = cgroup_path,
-		.no_pivot = container->sandbox->no_pivot };
+		.no_pivot = container->sandbox->no_pivot};
 	int r = choose_namespaces(container, &config, err);
 
-	return r < 0 ? r : launch_plan_container(container->request->oci, &config, arena, plan, err);
+	return r < 0 ? r
+		     : launch_plan_container(container->request->oci, &config, arena, plan, err);
 }
 
 static int plan_group(struct container *container, char *path, size_t size,
@@ -136,7 +141,8 @@ static int check_plans(struct container *container, struct error *err)
 	return r;
 }
 
-/* ---- storages ------------------------------------------------------------------------------------ */
+/* ---- storages
+ * ------------------------------------------------------------------------------------ */
 
 static void on_storage(struct storage_user *user, int result, const struct error *err)
 {
@@ -172,15 +178,16 @@ static int acquire_next_storage(struct container *container, struct error *err)
 	return 0;
 }
 
-/* ---- bundle -------------------------------------------------------------------------------------- */
+/* ---- bundle
+ * -------------------------------------------------------------------------------------- */
 
 /* In a helper: Root.Path may lie on a disk or a share. */
 static int make_bundle(void *arg, struct error *err)
 {
 	const struct container *container = arg;
 	const char *root = container->request->oci->root->path;
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_NO_SYMLINKS };
+	struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
 	_cleanup_fd_ int fd = -1;
 	char source[64];
 	int r;
@@ -222,7 +229,8 @@ static int start_bundle(struct container *container, struct error *err)
 		HELPER_TIMEOUT_MS, on_helper, "make bundle", err);
 }
 
-/* ---- seccomp ------------------------------------------------------------------------------------- */
+/* ---- seccomp
+ * ------------------------------------------------------------------------------------- */
 
 static int compile_filter(void *arg, struct error *err)
 {
@@ -244,7 +252,8 @@ static int start_seccomp(struct container *container, struct error *err)
 		HELPER_TIMEOUT_MS, on_helper, "compile seccomp filter", err);
 }
 
-/* ---- cgroup and launch --------------------------------------------------------------------------- */
+/* ---- cgroup and launch
+ * --------------------------------------------------------------------------- */
 
 static int make_group(struct container *container, struct error *err)
 {
@@ -266,7 +275,8 @@ static void share_pid_namespace(struct container *container)
 	struct sandbox *sandbox = container->sandbox;
 
 	if (sandbox->pid_fd < 0 && container->namespaces.fd[NAMESPACE_PID] >= 0)
-		sandbox->pid_fd = fcntl(container->namespaces.fd[NAMESPACE_PID], F_DUPFD_CLOEXEC, 3);
+		sandbox->pid_fd =
+			fcntl(container->namespaces.fd[NAMESPACE_PID], F_DUPFD_CLOEXEC, 3);
 }
 
 static void finish(struct container *container)
@@ -285,7 +295,8 @@ static void on_init_event(struct process *process, enum launch_event event, cons
 	struct error own = ERROR_INIT;
 
 	if (event == LAUNCH_CREATED) {
-		if (namespace_set_pin(&container->namespaces, process->launch.child.pid, &own) < 0) {
+		if (namespace_set_pin(&container->namespaces, process->launch.child.pid, &own) <
+			0) {
 			error_prefix(&own, "container %s", container->id);
 			fail(container, &own);
 			return;
@@ -300,21 +311,22 @@ static void on_init_event(struct process *process, enum launch_event event, cons
 
 static int launch_init(struct container *container, struct error *err)
 {
-	struct launch_request request = { .cgroup_fd = container->cgroup.fd,
-		.seccomp_fd = container->seccomp_fd };
+	struct launch_request request = {
+		.cgroup_fd = container->cgroup.fd, .seccomp_fd = container->seccomp_fd};
 	int r = make_plan(container, container->cgroup.path, &container->arena, &request.plan, err);
 
 	if (r < 0)
 		return r;
 	container->init = process_new(container, container->id);
 	if (!container->init)
-		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make init of container %s",
-			container->id);
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM,
+			"make init of container %s", container->id);
 	return process_launch(container->init, &request, launch_plan_terminal(request.plan),
 		container->sandbox->options.pipe_size, on_init_event, container, err);
 }
 
-/* ---- the steps ----------------------------------------------------------------------------------- */
+/* ---- the steps
+ * ----------------------------------------------------------------------------------- */
 
 /* 0: the step waits for an event; 1: done, go on; negative: failed. */
 static int run_step(struct container *container, struct error *err)
@@ -324,8 +336,8 @@ static int run_step(struct container *container, struct error *err)
 	switch (container->step) {
 	case STEP_STORAGES:
 		return container->storage_next < container->storage_count
-			? acquire_next_storage(container, err)
-			: 1;
+			       ? acquire_next_storage(container, err)
+			       : 1;
 	case STEP_BUNDLE:
 		return start_bundle(container, err);
 	case STEP_SECCOMP:
@@ -354,8 +366,8 @@ static void on_first_step(struct event_task *task)
 	run_steps(container_of(task, struct container, task));
 }
 
-static struct container *new_container(struct sandbox *sandbox,
-	const Grpc__CreateContainerRequest *request)
+static struct container *new_container(
+	struct sandbox *sandbox, const Grpc__CreateContainerRequest *request)
 {
 	struct container *container = calloc(1, sizeof(*container));
 
@@ -395,7 +407,8 @@ int container_create(struct sandbox *sandbox, struct arena *arena,
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make container %s",
 			request->container_id);
 	container->storage_count = request->n_storages;
-	container->storages = arena_calloc(arena, request->n_storages + 1, sizeof(*container->storages));
+	container->storages =
+		arena_calloc(arena, request->n_storages + 1, sizeof(*container->storages));
 	r = container->storages ? check_plans(container, err)
 				: error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM,
 					  "make container %s", request->container_id);

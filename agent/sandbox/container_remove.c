@@ -1,6 +1,6 @@
 /*
- * container_remove: the teardown, for RemoveContainer, for DestroySandbox and for undoing a creation
- * that failed. Backwards through what was made, each wait an event:
+ * container_remove: the teardown, for RemoveContainer, for DestroySandbox and for undoing a
+ * creation that failed. Backwards through what was made, each wait an event:
  *
  *   kill      everything in the group and every process of ours; wait until all are reaped and the
  *             group says "populated 0"
@@ -24,7 +24,8 @@
 
 static void give_up(struct container *container, const struct error *err);
 
-/* ---- the end -------------------------------------------------------------------------------------- */
+/* ---- the end
+ * -------------------------------------------------------------------------------------- */
 
 static void finish(struct container *container)
 {
@@ -64,8 +65,8 @@ static void on_bundle_removed(struct helper *helper, int result, const struct er
 	char text[ERROR_RENDER_MAX];
 
 	if (result < 0)
-		log_record(LOG_ERROR, "sandbox", "bundle stays behind", "container-id", container->id,
-			"error", error_render(err, text, sizeof(text)), NULL);
+		log_record(LOG_ERROR, "sandbox", "bundle stays behind", "container-id",
+			container->id, "error", error_render(err, text, sizeof(text)), NULL);
 	finish(container);
 }
 
@@ -78,7 +79,8 @@ static void start_remove_bundle(struct container *container)
 		on_bundle_removed(&container->helper, -EAGAIN, &err);
 }
 
-/* ---- storages ------------------------------------------------------------------------------------- */
+/* ---- storages
+ * ------------------------------------------------------------------------------------- */
 
 static void release_next_storage(struct container *container);
 
@@ -90,20 +92,20 @@ static void on_storage_released(struct storage_user *user)
 static void release_next_storage(struct container *container)
 {
 	while (container->storage_next > 0) {
-		struct container_storage *storage =
-			&container->storages[--container->storage_next];
+		struct container_storage *storage = &container->storages[--container->storage_next];
 
 		if (!storage->acquired)
 			continue;
 		storage->acquired = false;
-		storage_release(&container->sandbox->storages, &storage->user, false,
-			on_storage_released);
+		storage_release(
+			&container->sandbox->storages, &storage->user, false, on_storage_released);
 		return;
 	}
 	start_remove_bundle(container);
 }
 
-/* ---- bundle mount --------------------------------------------------------------------------------- */
+/* ---- bundle mount
+ * --------------------------------------------------------------------------------- */
 
 static int unmount_bundle(void *arg, struct error *err)
 {
@@ -139,11 +141,12 @@ static void start_unmount(struct container *container)
 		on_unmounted(&container->helper, -EAGAIN, &err);
 }
 
-/* ---- processes and group -------------------------------------------------------------------------- */
+/* ---- processes and group
+ * -------------------------------------------------------------------------- */
 
 static bool any_process_lives(const struct container *container)
 {
-	list_for_each(node, &container->processes) {
+	list_for_each (node, &container->processes) {
 		const struct process *p = list_entry(node, struct process, node);
 
 		if (p->state != PROCESS_EXITED && p->state != PROCESS_FAILED)

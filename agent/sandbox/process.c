@@ -67,7 +67,8 @@ void process_free(struct process *process)
 	free(process);
 }
 
-/* ---- starting ----------------------------------------------------------------------------------- */
+/* ---- starting -----------------------------------------------------------------------------------
+ */
 
 /* A pipe whose agent end becomes the stream; the other end is for the child. */
 static int make_stream(struct event_loop *loop, struct process_stream *stream, bool readable_end,
@@ -154,7 +155,7 @@ int process_launch(struct process *process, const struct launch_request *request
 	struct launch_request own = *request;
 	int r = 0;
 
-	own.stdio = (struct launch_stdio){ -1, -1, -1 };
+	own.stdio = (struct launch_stdio){-1, -1, -1};
 	process->terminal = terminal;
 	process->on_event = on_event;
 	process->owner = owner;
@@ -169,7 +170,8 @@ int process_launch(struct process *process, const struct launch_request *request
 	}
 	if (r == 0) {
 		process->state = PROCESS_STARTING;
-		r = launch_begin(loop, &process->launch, &own, on_launch_event, on_launch_exit, err);
+		r = launch_begin(
+			loop, &process->launch, &own, on_launch_event, on_launch_exit, err);
 	}
 	close_fd(&own.stdio.in);
 	close_fd(&own.stdio.out);
@@ -193,7 +195,8 @@ int process_signal(struct process *process, int sig)
 	return child_process_signal(&process->launch.child, sig);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------ */
+/* ---- the end ------------------------------------------------------------------------------------
+ */
 
 static void tell_waiters(struct process *process)
 {
@@ -239,14 +242,16 @@ static void ended(struct process *process)
 	if (process->exit_signal == SIGKILL)
 		oom_target_check(&container->oom);
 	process_stream_close(&process->in, -EPIPE);
-	event_timer_start(loop, &process->grace_timer, STREAM_GRACE_MS, on_grace_over, "stream grace");
+	event_timer_start(
+		loop, &process->grace_timer, STREAM_GRACE_MS, on_grace_over, "stream grace");
 	if (process == container->init)
 		container_init_exited(container);
 	container_teardown_poke(container);
 	if (process->exit_signal == SIGKILL && oom_target_hold(&container->oom)) {
 		process->oom_hold.wake = on_oom_delivered;
 		waiter_park(&container->oom.delivered, &process->oom_hold);
-		event_timer_start(loop, &process->hold_timer, OOM_HOLD_MS, on_hold_over, "oom hold");
+		event_timer_start(
+			loop, &process->hold_timer, OOM_HOLD_MS, on_hold_over, "oom hold");
 	} else {
 		tell_waiters(process);
 	}
@@ -270,7 +275,7 @@ static void on_linger_over(struct event_timer *timer)
 static bool output_drained(const struct process *process)
 {
 	return (process->out.fd < 0 || process->out.end_of_file) &&
-		(process->err.fd < 0 || process->err.end_of_file);
+	       (process->err.fd < 0 || process->err.end_of_file);
 }
 
 void process_collect(struct process *process)
@@ -286,7 +291,8 @@ void process_collect(struct process *process)
 		output_drained(process) ? 0 : STREAM_LINGER_MS, on_linger_over, "stream linger");
 	if (sandbox->lingering_count > LINGERING_MAX)
 		event_timer_start(sandbox->loop,
-			&list_entry(sandbox->lingering.next, struct process, lingering)->linger_timer,
+			&list_entry(sandbox->lingering.next, struct process, lingering)
+				 ->linger_timer,
 			0, on_linger_over, "stream linger");
 }
 

@@ -35,29 +35,29 @@ enum process_state {
 	PROCESS_FAILED,
 };
 
-typedef void (*process_event_fn)(struct process *process, enum launch_event event,
-	const struct error *err);
+typedef void (*process_event_fn)(
+	struct process *process, enum launch_event event, const struct error *err);
 
 struct process {
-	struct list_node node;      /* in container->processes */
+	struct list_node node;	    /* in container->processes */
 	struct list_node lingering; /* in sandbox->lingering while collected but not drained */
 	struct container *container;
 	char *id; /* exec id; the container's id for init; owned */
 	enum process_state state;
 	bool terminal;
 	bool collected; /* WaitProcess has answered: unknown to every call but reads */
-	bool told;      /* waiters may be told (no OOM event is in the way) */
+	bool told;	/* waiters may be told (no OOM event is in the way) */
 	struct launch launch;
 	int exit_status; /* exit code or 128 + signal; valid in EXITED */
 	int exit_signal;
 	struct process_stream in, out, err; /* a terminal: in and out are its master */
-	struct waiter_list exited;          /* WaitProcess callers; value = exit status, or negative errno */
-	struct waiter oom_hold;             /* parked on the container's oom_target.delivered */
-	struct event_timer hold_timer;      /* the longest an OOM event may hold the answer */
-	struct event_timer grace_timer;     /* after exit: how long a grandchild may keep a pipe open */
-	struct event_timer linger_timer;    /* after collection: how long unread output stays */
-	process_event_fn on_event;          /* launch events, for whoever started it */
-	void *owner;                        /* on_event's own */
+	struct waiter_list exited; /* WaitProcess callers; value = exit status, or negative errno */
+	struct waiter oom_hold;	   /* parked on the container's oom_target.delivered */
+	struct event_timer hold_timer;	/* the longest an OOM event may hold the answer */
+	struct event_timer grace_timer; /* after exit: how long a grandchild may keep a pipe open */
+	struct event_timer linger_timer; /* after collection: how long unread output stays */
+	process_event_fn on_event;	 /* launch events, for whoever started it */
+	void *owner;			 /* on_event's own */
 };
 
 /* NULL on no memory. Joins container->processes. */
@@ -66,8 +66,8 @@ struct process *process_new(struct container *container, const char *id);
 void process_free(struct process *process);
 
 /*
- * Makes the pipes (pipe_size 0 = kernel's default) and launches. Events arrive at on_event. On failure
- * the process is FAILED and has no descriptor left.
+ * Makes the pipes (pipe_size 0 = kernel's default) and launches. Events arrive at on_event. On
+ * failure the process is FAILED and has no descriptor left.
  */
 int process_launch(struct process *process, const struct launch_request *request, bool terminal,
 	uint32_t pipe_size, process_event_fn on_event, void *owner, struct error *err);

@@ -1,4 +1,5 @@
-/* process_stream: see process_stream.h. Owned by struct process; read and written by service/stream_service. */
+/* process_stream: see process_stream.h. Owned by struct process; read and written by
+ * service/stream_service. */
 #include "sandbox/process_stream.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 
 void process_stream_init(struct process_stream *stream)
 {
-	*stream = (struct process_stream){ .fd = -1 };
+	*stream = (struct process_stream){.fd = -1};
 	waiter_list_init(&stream->waiters);
 }
 
@@ -25,7 +26,8 @@ static void on_ready(struct event_source *source, uint32_t events)
 		waiter_wake_one(&stream->waiters, 0);
 }
 
-int process_stream_open(struct event_loop *loop, struct process_stream *stream, int fd, bool readable_end)
+int process_stream_open(
+	struct event_loop *loop, struct process_stream *stream, int fd, bool readable_end)
 {
 	int r = fd_set_nonblock(fd, true);
 

@@ -1,6 +1,6 @@
 /*
- * process_stream: one stdio stream of a process, agent's end: a pipe, or the master of a pty shared by
- * stdin and stdout. Waiting readers and writers hang here.
+ * process_stream: one stdio stream of a process, agent's end: a pipe, or the master of a pty shared
+ * by stdin and stdout. Waiting readers and writers hang here.
  *
  * No output is buffered here: the descriptor is in epoll only while somebody waits. Bytes are
  * taken from the kernel only when they can be answered at once, so a caller that vanishes loses
@@ -19,17 +19,18 @@
 
 struct process_stream {
 	struct event_source source;
-	int fd;                    /* owned; -1 = closed or never there */
-	bool readable_end;         /* we read from it (stdout, stderr) */
-	bool end_of_file;          /* the reader was told */
-	bool abandon;              /* exited and its grace is over: an empty pipe means end of file */
-	bool close_when_written;   /* stdin: close once the queued writers are done */
+	int fd;			 /* owned; -1 = closed or never there */
+	bool readable_end;	 /* we read from it (stdout, stderr) */
+	bool end_of_file;	 /* the reader was told */
+	bool abandon;		 /* exited and its grace is over: an empty pipe means end of file */
+	bool close_when_written; /* stdin: close once the queued writers are done */
 	struct waiter_list waiters; /* value 0: try again; negative errno: it is over */
 };
 
 void process_stream_init(struct process_stream *stream);
 /* Takes fd (made non-blocking). */
-int process_stream_open(struct event_loop *loop, struct process_stream *stream, int fd, bool readable_end);
+int process_stream_open(
+	struct event_loop *loop, struct process_stream *stream, int fd, bool readable_end);
 /* Wakes everybody with value, closes. Idempotent; accepts a zeroed stream. */
 void process_stream_close(struct process_stream *stream, int value);
 /*
@@ -37,7 +38,8 @@ void process_stream_close(struct process_stream *stream, int value);
  * another negative errno. EIO of a pty's master is its end of file (c27).
  */
 ssize_t process_stream_read(struct process_stream *stream, void *data, size_t len);
-/* Bytes written (may be fewer), -EAGAIN likewise, -EPIPE when the reader is gone or it was closed. */
+/* Bytes written (may be fewer), -EAGAIN likewise, -EPIPE when the reader is gone or it was closed.
+ */
 ssize_t process_stream_write(struct process_stream *stream, const void *data, size_t len);
 /* Somebody has parked: watch the descriptor until it is ready. */
 void process_stream_want(struct process_stream *stream);

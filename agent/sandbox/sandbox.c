@@ -45,8 +45,8 @@ static int limit_containers(struct sandbox *sandbox, struct error *err)
 	bytes *= 1024;
 	if (bytes <= sandbox->options.memory_reserve)
 		return error_errno(err, ENOMEM,
-			"the guest has %" PRIu64 " bytes, all of them reserved (%" PRIu64 ")", bytes,
-			sandbox->options.memory_reserve);
+			"the guest has %" PRIu64 " bytes, all of them reserved (%" PRIu64 ")",
+			bytes, sandbox->options.memory_reserve);
 	str_format(value, sizeof(value), "%" PRIu64, bytes - sandbox->options.memory_reserve);
 	path_join(path, sizeof(path), sandbox->cgroup_root.base, "memory.max");
 	r = file_write(path, value);
@@ -55,8 +55,8 @@ static int limit_containers(struct sandbox *sandbox, struct error *err)
 
 static int open_groups(struct sandbox *sandbox, struct error *err)
 {
-	int r = cgroup_root_open(&sandbox->cgroup_root,
-		sandbox->options.init ? PARENT_GROUP : NULL, err);
+	int r = cgroup_root_open(
+		&sandbox->cgroup_root, sandbox->options.init ? PARENT_GROUP : NULL, err);
 
 	if (r == 0 && sandbox->options.init)
 		r = limit_containers(sandbox, err);
@@ -76,8 +76,8 @@ int sandbox_init(struct sandbox *sandbox, struct event_loop *loop,
 	list_init(&sandbox->lingering);
 	waiter_list_init(&sandbox->ended);
 	sandbox->no_pivot = mountinfo_for_each(NULL, is_rootfs, NULL) == 1;
-	storage_table_init(&sandbox->storages, loop, options->run_directory,
-		options->device_timeout_ms);
+	storage_table_init(
+		&sandbox->storages, loop, options->run_directory, options->device_timeout_ms);
 	r = open_groups(sandbox, err);
 	if (r < 0)
 		return r;
@@ -109,7 +109,7 @@ void sandbox_release(struct sandbox *sandbox)
 
 struct container *sandbox_container(struct sandbox *sandbox, const char *id)
 {
-	list_for_each(node, &sandbox->containers) {
+	list_for_each (node, &sandbox->containers) {
 		struct container *c = list_entry(node, struct container, node);
 
 		if (str_eq(c->id, id))
@@ -118,7 +118,8 @@ struct container *sandbox_container(struct sandbox *sandbox, const char *id)
 	return NULL;
 }
 
-/* ---- the end -------------------------------------------------------------------------------------- */
+/* ---- the end
+ * -------------------------------------------------------------------------------------- */
 
 static void release_next_shared(struct sandbox *sandbox);
 
@@ -165,17 +166,18 @@ int sandbox_destroy(struct sandbox *sandbox, struct error *err)
 	sandbox->ending = true;
 	oom_monitor_end(sandbox->oom, -ECANCELED);
 	/* each goes on by itself: one that fails does not keep the others (c10) */
-	list_for_each_safe(node, &sandbox->containers)
+	list_for_each_safe (node, &sandbox->containers)
 		container_remove(list_entry(node, struct container, node));
 	event_task_defer(sandbox->loop, &sandbox->end_task, on_end_task);
 	return 0;
 }
 
-/* ---- the state dump ------------------------------------------------------------------------------- */
+/* ---- the state dump
+ * ------------------------------------------------------------------------------- */
 
 static void dump_container(const struct container *container)
 {
-	list_for_each(node, &container->processes) {
+	list_for_each (node, &container->processes) {
 		const struct process *p = list_entry(node, struct process, node);
 
 		log_printf(LOG_INFO, "dump", "  process %s: pid %d, state %d, exit %d%s", p->id,
@@ -189,7 +191,7 @@ void sandbox_dump(const struct sandbox *sandbox)
 	log_printf(LOG_INFO, "dump", "sandbox %s: %u containers, %u storages, %u children",
 		sandbox->id, sandbox->container_count, sandbox->storages.count,
 		child_process_count());
-	list_for_each(node, &sandbox->containers) {
+	list_for_each (node, &sandbox->containers) {
 		const struct container *c = list_entry(node, struct container, node);
 
 		log_printf(LOG_INFO, "dump", "container %s: %s, cgroup %s", c->id,

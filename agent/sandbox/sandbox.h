@@ -24,9 +24,9 @@ struct container_storage;
 struct sandbox_setup;
 
 struct sandbox_options {
-	bool init;                 /* we are PID 1: one parent group, MS_MOVE from an initramfs */
+	bool init;		   /* we are PID 1: one parent group, MS_MOVE from an initramfs */
 	uint64_t memory_reserve;   /* bytes of the guest that containers may not use (PID 1 only) */
-	uint32_t pipe_size;        /* stdio pipes; 0 = kernel's default */
+	uint32_t pipe_size;	   /* stdio pipes; 0 = kernel's default */
 	const char *run_directory; /* "/run/kata-containers"; tests may use another */
 	uint64_t device_timeout_ms; /* how long storages wait for a device node */
 };
@@ -51,7 +51,7 @@ struct sandbox {
 
 	/* CreateSandbox in progress, DestroySandbox in progress */
 	struct sandbox_setup *setup;
-	struct waiter_list ended;         /* DestroySandbox callers */
+	struct waiter_list ended; /* DestroySandbox callers */
 	struct event_task end_task;
 	struct container_storage *shared; /* CreateSandbox's storages; owned */
 	size_t shared_count;

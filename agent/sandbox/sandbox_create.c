@@ -1,6 +1,6 @@
 /*
- * sandbox_create: CreateSandbox's steps: the run directory (helper), shared namespaces, resolv.conf,
- * storages. What fails is undone, so that the call may be repeated.
+ * sandbox_create: CreateSandbox's steps: the run directory (helper), shared namespaces,
+ * resolv.conf, storages. What fails is undone, so that the call may be repeated.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,15 +37,15 @@ struct sandbox_setup {
 
 #define RESOLV_CONF "/etc/resolv.conf"
 
-static int check(const struct sandbox *sandbox, const Grpc__CreateSandboxRequest *request,
-	struct error *err)
+static int check(
+	const struct sandbox *sandbox, const Grpc__CreateSandboxRequest *request, struct error *err)
 {
 	if (sandbox->created || sandbox->setup)
 		return error_set(err, STATUS_ALREADY_EXISTS, 0,
 			"CreateSandbox was called before (sandbox '%s')", sandbox->id);
 	if (strlen(request->sandbox_id) >= sizeof(sandbox->id))
-		return error_invalid(err, "sandbox_id is longer than %zu bytes",
-			sizeof(sandbox->id) - 1);
+		return error_invalid(
+			err, "sandbox_id is longer than %zu bytes", sizeof(sandbox->id) - 1);
 	if (strlen(request->hostname) > 64)
 		return error_invalid(err, "hostname is longer than 64 bytes");
 	if (request->n_kernel_modules)
@@ -124,7 +124,8 @@ static int write_resolv_conf(const struct sandbox_setup *setup, struct error *er
 	return mount_bind(path, RESOLV_CONF, false, 0, err);
 }
 
-/* ---- end, good or bad ----------------------------------------------------------------------------- */
+/* ---- end, good or bad
+ * ----------------------------------------------------------------------------- */
 
 static void tell(struct sandbox_setup *setup, const struct error *err)
 {
@@ -178,7 +179,8 @@ static void fail(struct sandbox_setup *setup, const struct error *err)
 	undo_next(setup);
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------- */
+/* ---- steps
+ * ---------------------------------------------------------------------------------------- */
 
 static void acquire_next(struct sandbox_setup *setup);
 
@@ -237,8 +239,8 @@ static void on_cleared(struct helper *helper, int result, const struct error *er
 	if (result == 0) {
 		sandbox->shared = calloc(setup->request->n_storages + 1, sizeof(*sandbox->shared));
 		if (!sandbox->shared)
-			result = error_set(&own, STATUS_RESOURCE_EXHAUSTED, ENOMEM,
-				"make the sandbox");
+			result = error_set(
+				&own, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make the sandbox");
 	}
 	if (result < 0)
 		fail(setup, &own);
@@ -259,8 +261,7 @@ int sandbox_create(struct sandbox *sandbox, struct arena *arena,
 	if (!setup)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make the sandbox");
 	*setup = (struct sandbox_setup){
-		.sandbox = sandbox, .request = request, .done = done, .owner = owner
-	};
+		.sandbox = sandbox, .request = request, .done = done, .owner = owner};
 	r = helper_run(sandbox->loop, &setup->helper, clear_run_directory,
 		(void *)sandbox->options.run_directory, HELPER_TIMEOUT_MS, on_cleared,
 		"clear run directory", err);

@@ -14,7 +14,8 @@
 
 #include "agent.pb-c.h"
 
-/* ---- CreateContainer ------------------------------------------------------------------------------ */
+/* ---- CreateContainer
+ * ------------------------------------------------------------------------------ */
 
 static void on_created(void *owner, struct container *container, const struct error *err)
 {
@@ -44,7 +45,8 @@ HANDLER(create_container)
 	return RPC_PENDING;
 }
 
-/* ---- StartContainer ------------------------------------------------------------------------------- */
+/* ---- StartContainer
+ * ------------------------------------------------------------------------------- */
 
 static void on_started(struct process *process, enum launch_event event, const struct error *err)
 {
@@ -85,7 +87,8 @@ HANDLER(start_container)
 	return RPC_PENDING;
 }
 
-/* ---- RemoveContainer ------------------------------------------------------------------------------ */
+/* ---- RemoveContainer
+ * ------------------------------------------------------------------------------ */
 
 struct removal {
 	struct rpc_call *call;
@@ -152,7 +155,8 @@ HANDLER(remove_container)
 	return RPC_PENDING;
 }
 
-/* ---- StatsContainer ------------------------------------------------------------------------------- */
+/* ---- StatsContainer
+ * ------------------------------------------------------------------------------- */
 
 /* Outlives the call if that is cancelled: the worker's answer still finds it. */
 struct stats_read {
@@ -160,8 +164,8 @@ struct stats_read {
 	struct rpc_call *call;
 };
 
-static void on_stats(struct worker_request *request, int result, const struct worker_file *files,
-	size_t count)
+static void on_stats(
+	struct worker_request *request, int result, const struct worker_file *files, size_t count)
 {
 	struct stats_read *read = container_of(request, struct stats_read, request);
 	struct rpc_call *call = read->call;
@@ -171,10 +175,11 @@ static void on_stats(struct worker_request *request, int result, const struct wo
 
 	free(read);
 	if (result < 0)
-		error_errno(&err, -result, "read the statistics of container %s",
-			asked->container_id);
+		error_errno(
+			&err, -result, "read the statistics of container %s", asked->container_id);
 	else
-		result = memory_stats_fill(files, count, &call->arena, &response->cgroup_stats, &err);
+		result = memory_stats_fill(
+			files, count, &call->arena, &response->cgroup_stats, &err);
 	if (result < 0)
 		rpc_call_fail(call, &err);
 	else
@@ -201,8 +206,9 @@ HANDLER(stats_container)
 	if (!container)
 		return -ENOENT;
 	if (container->cgroup.fd < 0)
-		return error_set(err, STATUS_FAILED_PRECONDITION, 0, "container %s has no cgroup: it is %s",
-			container->id, container_state_name(container->state));
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+			"container %s has no cgroup: it is %s", container->id,
+			container_state_name(container->state));
 	read = calloc(1, sizeof(*read));
 	if (!read)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "read statistics");

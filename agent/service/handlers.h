@@ -37,8 +37,8 @@ HANDLER(list_oom_records);
  * Look-ups with the codes callers match (agent-api-containers.md 1.4): the container with `status`
  * when it is unknown, the process with NOT_FOUND. NULL with err filled.
  */
-struct container *find_container(struct sandbox *sandbox, const char *id, enum status_code status,
-	struct error *err);
+struct container *find_container(
+	struct sandbox *sandbox, const char *id, enum status_code status, struct error *err);
 struct process *find_process(struct sandbox *sandbox, const char *id, const char *exec_id,
 	bool with_collected, struct error *err);
 /* Told once DestroySandbox has been answered (or its caller is gone). main sets it. */

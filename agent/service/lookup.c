@@ -1,12 +1,13 @@
-/* lookup: ids of requests -> objects, with the codes callers match (agent-api-containers.md 1.1, 1.4). */
+/* lookup: ids of requests -> objects, with the codes callers match
+ * (agent-api-containers.md 1.1, 1.4). */
 #include "base/error.h"
 #include "base/strings.h"
 #include "sandbox/container.h"
 #include "sandbox/sandbox.h"
 #include "service/handlers.h"
 
-struct container *find_container(struct sandbox *sandbox, const char *id, enum status_code status,
-	struct error *err)
+struct container *find_container(
+	struct sandbox *sandbox, const char *id, enum status_code status, struct error *err)
 {
 	struct container *container = sandbox_container(sandbox, id);
 

@@ -13,7 +13,8 @@
 #include "agent.pb-c.h"
 #include "memory.pb-c.h"
 
-/* ---- GetOOMEvent ---------------------------------------------------------------------------------- */
+/* ---- GetOOMEvent
+ * ---------------------------------------------------------------------------------- */
 
 static void event_sent(struct rpc_call *call, bool delivered)
 {
@@ -72,7 +73,8 @@ HANDLER(get_oom_event)
 	return RPC_PENDING;
 }
 
-/* ---- ListOOMRecords ------------------------------------------------------------------------------- */
+/* ---- ListOOMRecords
+ * ------------------------------------------------------------------------------- */
 
 static Cradle__OOMRecord__Cause wire_cause(enum oom_cause cause)
 {
@@ -133,7 +135,8 @@ HANDLER(list_oom_records)
 			continue;
 		out = wire_record(&call->arena, records[i]);
 		if (!out)
-			return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "list OOM records");
+			return error_set(
+				err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "list OOM records");
 		response->records[response->n_records++] = out;
 	}
 	return 0;

@@ -16,7 +16,8 @@
 
 #include "agent.pb-c.h"
 
-/* ---- ExecProcess ---------------------------------------------------------------------------------- */
+/* ---- ExecProcess
+ * ---------------------------------------------------------------------------------- */
 
 static void end_exec(struct process *process, const struct error *err)
 {
@@ -72,8 +73,8 @@ HANDLER(exec_process)
 	if (request->stdin_port || request->stdout_port || request->stderr_port)
 		return error_set(err, STATUS_UNIMPLEMENTED, 0,
 			"stdin_port, stdout_port, stderr_port are not supported yet");
-	r = container_exec(container, request->exec_id, request->process, on_exec_event, call,
-		&process, err);
+	r = container_exec(
+		container, request->exec_id, request->process, on_exec_event, call, &process, err);
 	if (r < 0)
 		return r;
 	call->data = process;
@@ -81,7 +82,8 @@ HANDLER(exec_process)
 	return RPC_PENDING;
 }
 
-/* ---- SignalProcess -------------------------------------------------------------------------------- */
+/* ---- SignalProcess
+ * -------------------------------------------------------------------------------- */
 
 /*
  * A pid 1 does not see a signal it has no handler for: SIGTERM to such an init is turned into
@@ -89,7 +91,7 @@ HANDLER(exec_process)
  */
 static bool init_would_miss(const struct process *process, int sig)
 {
-	static const char *const masks[] = { "SigBlk:", "SigIgn:", "SigCgt:" };
+	static const char *const masks[] = {"SigBlk:", "SigIgn:", "SigCgt:"};
 	char path[64], text[4096];
 
 	str_format(path, sizeof(path), "/proc/%d/status", (int)process->launch.child.pid);
@@ -107,11 +109,11 @@ static bool init_would_miss(const struct process *process, int sig)
 	return true;
 }
 
-static int signal_one(struct sandbox *sandbox, const Grpc__SignalProcessRequest *request,
-	struct error *err)
+static int signal_one(
+	struct sandbox *sandbox, const Grpc__SignalProcessRequest *request, struct error *err)
 {
-	struct process *process = find_process(sandbox, request->container_id, request->exec_id,
-		false, err);
+	struct process *process =
+		find_process(sandbox, request->container_id, request->exec_id, false, err);
 	int sig = (int)request->signal;
 	int r;
 
@@ -146,7 +148,8 @@ HANDLER(signal_process)
 	return r;
 }
 
-/* ---- WaitProcess ---------------------------------------------------------------------------------- */
+/* ---- WaitProcess
+ * ---------------------------------------------------------------------------------- */
 
 static void on_exited(struct rpc_call *call, int value)
 {

@@ -16,7 +16,7 @@
 #include "agent.pb-c.h"
 
 #define MEMORY_BLOCK_SIZE "/sys/devices/system/memory/block_size_bytes"
-#define MEMORY_PROBE      "/sys/devices/system/memory/probe"
+#define MEMORY_PROBE	  "/sys/devices/system/memory/probe"
 
 static void (*end_agent)(void *context);
 static void *end_context;
@@ -27,7 +27,8 @@ void sandbox_service_set_end(void (*end)(void *context), void *context)
 	end_context = context;
 }
 
-/* ---- CreateSandbox -------------------------------------------------------------------------------- */
+/* ---- CreateSandbox
+ * -------------------------------------------------------------------------------- */
 
 static void on_sandbox_created(void *owner, const struct error *err)
 {
@@ -44,8 +45,8 @@ static void create_cancelled(struct rpc_call *call, int reason)
 
 HANDLER(create_sandbox)
 {
-	int r = sandbox_create(context, &call->arena, (void *)call->request, on_sandbox_created, call,
-		err);
+	int r = sandbox_create(
+		context, &call->arena, (void *)call->request, on_sandbox_created, call, err);
 
 	if (r < 0)
 		return r;
@@ -53,7 +54,8 @@ HANDLER(create_sandbox)
 	return RPC_PENDING;
 }
 
-/* ---- DestroySandbox ------------------------------------------------------------------------------- */
+/* ---- DestroySandbox
+ * ------------------------------------------------------------------------------- */
 
 /* The answer is out, or nobody is there to read it: either way the agent ends now. */
 static void destroy_sent(struct rpc_call *call, bool delivered)
@@ -95,7 +97,8 @@ HANDLER(destroy_sandbox)
 	return RPC_PENDING;
 }
 
-/* ---- GetGuestDetails ------------------------------------------------------------------------------ */
+/* ---- GetGuestDetails
+ * ------------------------------------------------------------------------------ */
 
 /* Hex without prefix. A missing file is 0 (no memory hotplug), an unreadable one an error. */
 static int memory_block_size(uint64_t *ret, struct error *err)
@@ -118,7 +121,7 @@ static int memory_block_size(uint64_t *ret, struct error *err)
 
 static void fill_details(Grpc__AgentDetails *details)
 {
-	static const char *const features[] = { "seccomp" };
+	static const char *const features[] = {"seccomp"};
 	size_t n = 0;
 
 	while (storage_driver_names[n])

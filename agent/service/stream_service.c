@@ -13,7 +13,8 @@
 
 #include "agent.pb-c.h"
 
-/* ---- reads ---------------------------------------------------------------------------------------- */
+/* ---- reads
+ * ---------------------------------------------------------------------------------------- */
 
 /* 0: response filled; -EAGAIN: nothing there yet; else negative with err. */
 static int try_read(struct rpc_call *call, struct process *process, struct process_stream *stream,
@@ -68,8 +69,8 @@ static void on_readable(struct rpc_call *call, int value)
 	}
 }
 
-static int read_stream(struct rpc_call *call, struct sandbox *sandbox, bool want_stderr,
-	struct error *err)
+static int read_stream(
+	struct rpc_call *call, struct sandbox *sandbox, bool want_stderr, struct error *err)
 {
 	const Grpc__ReadStreamRequest *request = (void *)call->request;
 	struct process *process =
@@ -80,7 +81,8 @@ static int read_stream(struct rpc_call *call, struct sandbox *sandbox, bool want
 
 	if (!process)
 		return -ENOENT;
-	/* a terminal has one stream: reading stderr there finds its end, and steals nothing (c27) */
+	/* a terminal has one stream: reading stderr there finds its end, and steals nothing (c27)
+	 */
 	if (want_stderr && process->terminal)
 		return 0;
 	stream = want_stderr ? &process->err : &process->out;
@@ -90,7 +92,7 @@ static int read_stream(struct rpc_call *call, struct sandbox *sandbox, bool want
 	parked = arena_calloc(&call->arena, 1, sizeof(*parked));
 	if (!parked)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "wait for output");
-	*parked = (struct parked_read){ process, stream };
+	*parked = (struct parked_read){process, stream};
 	call->data = parked;
 	rpc_call_park(call, &stream->waiters, on_readable);
 	process_stream_want(stream);
@@ -107,7 +109,8 @@ HANDLER(read_stderr)
 	return read_stream(call, context, true, err);
 }
 
-/* ---- writes --------------------------------------------------------------------------------------- */
+/* ---- writes
+ * --------------------------------------------------------------------------------------- */
 
 struct parked_write {
 	struct process_stream *stream;
@@ -198,15 +201,16 @@ HANDLER(write_stdin)
 		return -ENOENT;
 	process = container_process(container, request->exec_id, false);
 	if (!process)
-		return error_set(err, STATUS_INTERNAL, 0, "process '%.128s' not found in container %s",
-			request->exec_id, container->id);
+		return error_set(err, STATUS_INTERNAL, 0,
+			"process '%.128s' not found in container %s", request->exec_id,
+			container->id);
 	if (request->data.len == 0) {
 		close_after_writers(&process->in);
 		return 0;
 	}
 	if (process->in.fd < 0 || process->in.close_when_written)
-		return error_errno(err, EPIPE, "write stdin of container %s: it is closed",
-			container->id);
+		return error_errno(
+			err, EPIPE, "write stdin of container %s: it is closed", container->id);
 	write = arena_calloc(&call->arena, 1, sizeof(*write));
 	if (!write)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "write stdin");

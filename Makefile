@@ -57,6 +57,7 @@ HOST_LIBS     := -lprotobuf-c -ljson-c
 #   HOST_SRC                       host program
 #   PROTO_SRC                      .proto files
 #   UNIT_TESTS HOST_UNIT_TESTS     tests/unit/<folder>/test_<file>.c (agent code; host-tools code)
+#   RPC_TESTS VM_TESTS             tests/rpc/, tests/vm/test_<subject>.c
 BASE_SRC :=
 TTRPC_SRC :=
 AGENT_SRC :=
@@ -64,7 +65,9 @@ HOST_SRC :=
 PROTO_SRC :=
 UNIT_TESTS :=
 HOST_UNIT_TESTS :=
-include $(sort $(wildcard agent/*/sources.mk host-tools/*/sources.mk host-tools/sources.mk proto/sources.mk tests/unit/*/sources.mk))
+RPC_TESTS :=
+VM_TESTS :=
+include $(sort $(wildcard agent/*/sources.mk host-tools/*/sources.mk host-tools/sources.mk proto/sources.mk tests/unit/*/sources.mk tests/rpc/sources.mk tests/vm/sources.mk))
 
 PROTO_GEN := $(PROTO_SRC:proto/%.proto=$(PROTO)/%.pb-c.c)
 PROTO_HDR := $(PROTO_GEN:.c=.h)
@@ -144,14 +147,26 @@ UNIT_BINS      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_TESTS))
 HOST_UNIT_BINS := $(patsubst tests/unit/%.c,$(HOST)/tests/unit/%,$(HOST_UNIT_TESTS))
 TEST_LDFLAGS   := $(if $(SAN),$(SANFLAGS)) -no-pie
 
+# What the fixtures of tests/lib start, relative to the top of the tree, where tests run.
+TEST_PATHS = -DAGENT_PATH='"$(BUILD)/cradle-agent"' -DCRADLE_PATH='"build/cradle"' -DKERNEL_PATH='"$(KERNEL_IMAGE)"' \
+	-DINITRD_PATH='"$(INITRD_IMG)"' -DROOTFS_PATH='"$(DEMO_ROOTFS)"'
+
+RPC_BINS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(RPC_TESTS))
+VM_BINS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(VM_TESTS))
+$(BUILD)/tests/rpc/%: $(BUILD)/obj/tests/rpc/%.o $(call guest-objs,$(TEST_LIB_SRC)) $(GUEST_ARCHIVES) $(BUILD)/cradle-agent
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GUEST_LIBS) -lcmocka
+$(BUILD)/tests/vm/%: $(BUILD)/obj/tests/vm/%.o $(call guest-objs,$(TEST_LIB_SRC)) $(GUEST_ARCHIVES)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GUEST_LIBS) -lcmocka
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call guest-objs,$(TEST_LIB_SRC)) $(GUEST_ARCHIVES)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GUEST_LIBS) -lcmocka
 $(HOST)/tests/unit/%: $(HOST)/obj/tests/unit/%.o $(call host-objs,$(TEST_LIB_SRC)) $(HOST_ARCHIVES)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(if $(SAN),$(SANFLAGS)) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(HOST_LIBS) -lcmocka
-$(BUILD)/obj/tests/%.o: GUEST_CFLAGS += -iquote tests -iquote host-tools
-$(HOST)/obj/tests/%.o: HOST_CFLAGS += -iquote tests
+$(BUILD)/obj/tests/%.o: GUEST_CFLAGS += -iquote tests -iquote host-tools $(TEST_PATHS)
+$(HOST)/obj/tests/%.o: HOST_CFLAGS += -iquote tests $(TEST_PATHS)
 
 .PHONY: unit-bins
 unit-bins: $(UNIT_BINS) $(HOST_UNIT_BINS)

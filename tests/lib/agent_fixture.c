@@ -1,0 +1,672 @@
+/* agent_fixture: see agent_fixture.h. */
+#include "lib/agent_fixture.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "base/socket.h"
+#include "base/strings.h"
+#include "lib/scratch.h"
+#include "lib/test_main.h"
+
+#define CALL_TIMEOUT_MS 60000
+/* Where storages of a guest's containers are mounted, and the options the agent knows. */
+#define STORAGE_ROOT	 "/run/kata-containers/shared/containers/"
+#define CREATE_DIRECTORY "io.katacontainers.volume.overlayfs.create_directory="
+#define BUSYBOX		 "/bin/busybox"
+
+static void die(const char *what)
+{
+	fprintf(stderr, "agent_fixture: %s: %s\n", what, errno_name(errno));
+	abort();
+}
+
+static void print_log(void);
+
+/* ---- the process
+ * ---------------------------------------------------------------------------------- */
+
+static void make_rootfs(struct agent *agent)
+{
+	static const char *const dirs[] = {"bin", "proc", "dev", "tmp", "etc", "sys", "root"};
+	static const char *const applets[] = {"sh", "cat", "echo", "sleep", "true", "false", "id",
+		"ls", "head", "dd", "env", "pwd", "kill", "grep", "mount", "touch", "rm", "wc",
+		"tr", "md5sum", "tty", "stty", "readlink", "hostname", "seq", "yes", "mkdir",
+		"chmod"};
+	char path[512];
+
+	str_format(agent->rootfs, sizeof(agent->rootfs), "%s/rootfs", scratch_dir());
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		str_format(path, sizeof(path), "%s/%s", agent->rootfs, dirs[i]);
+		if (path_mkdirs(path, 0755) < 0)
+			die(path);
+	}
+	str_format(path, sizeof(path), "cp " BUSYBOX " %s/bin/busybox", agent->rootfs);
+	if (system(path) != 0)
+		die("copy " BUSYBOX " (package busybox-static)");
+	for (size_t i = 0; i < ARRAY_SIZE(applets); i++) {
+		str_format(path, sizeof(path), "%s/bin/%s", agent->rootfs, applets[i]);
+		if (symlink("busybox", path) < 0 && errno != EEXIST)
+			die(path);
+	}
+}
+
+static void run_agent(const struct agent *agent, const char *log)
+{
+	char address[128];
+	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
+		die("make the agent's mount namespace (root is needed)");
+	str_format(address, sizeof(address), "unix://%s", agent->socket);
+	execl(AGENT_PATH, "cradle-agent", "--server-addr", address, "--log-level", "debug", NULL);
+	die("exec " AGENT_PATH);
+}
+
+struct ttrpc_client *agent_connect(struct agent *agent)
+{
+	char text[128];
+	struct address address;
+	struct error err = ERROR_INIT;
+	int fd = -1;
+
+	str_format(text, sizeof(text), agent->vm ? "hvsock://%s:1024" : "unix://%s", agent->socket);
+	if (address_parse(text, &address, &err) < 0)
+		die(text);
+	/* the one place without an event to wait for: a socket that is not bound yet */
+	for (int i = 0; fd < 0 && i < 1000; i++) {
+		if (waitpid(agent->pid, NULL, WNOHANG) == agent->pid)
+			die("the agent has ended before it listened; see agent.log");
+		fd = address_connect(&address, 1000, &err);
+		if (fd < 0)
+			usleep(10000);
+	}
+	if (fd < 0)
+		die("connect to the agent");
+	return ttrpc_client_new(agent->loop, fd, NULL, NULL);
+}
+
+void agent_start(struct agent *agent)
+{
+	memset(agent, 0, sizeof(*agent));
+	make_rootfs(agent);
+	str_format(agent->socket, sizeof(agent->socket), "%s/agent.sock", scratch_dir());
+	agent->loop = event_loop_new();
+	signal(SIGPIPE, SIG_IGN);
+	agent->pid = fork();
+	if (agent->pid == 0)
+		run_agent(agent, scratch_path("agent.log"));
+	agent->client = agent_connect(agent);
+}
+
+/* ---- a guest
+ * -------------------------------------------------------------------------------------- */
+
+static void run_cradle(const struct agent *agent, const char *memory, int out)
+{
+	int log = open(scratch_path("agent.log"), O_WRONLY | O_CREAT | O_APPEND, 0644);
+	int null = open("/dev/null", O_RDONLY);
+	int in[2];
+
+	/* stdin must stay open: its end of file ends the VM. The write end lives as long as we do.
+	 */
+	if (log < 0 || null < 0 || pipe(in) < 0)
+		die("open cradle's stdio");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(in[0], 0);
+	dup2(out, 1);
+	dup2(log, 2);
+	execl(CRADLE_PATH, "cradle", "run", "--hold", "--listen", agent->socket, "--rootfs",
+		ROOTFS_PATH, "--kernel", KERNEL_PATH, "--initrd", INITRD_PATH, "--memory", memory,
+		NULL);
+	die("exec " CRADLE_PATH);
+}
+
+void agent_start_vm(struct agent *agent, const char *memory)
+{
+	char line[256];
+	int out[2];
+	size_t n = 0;
+
+	memset(agent, 0, sizeof(*agent));
+	agent->vm = true;
+	str_format(agent->socket, sizeof(agent->socket), "%s/vm.sock", scratch_dir());
+	agent->loop = event_loop_new();
+	signal(SIGPIPE, SIG_IGN);
+	if (pipe2(out, O_CLOEXEC) < 0)
+		die("make a pipe");
+	agent->pid = fork();
+	if (agent->pid == 0)
+		run_cradle(agent, memory, out[1]);
+	close(out[1]);
+	/* "ready SOCKET" */
+	while (n < sizeof(line) - 1 && read(out[0], line + n, 1) == 1 && line[n] != '\n')
+		n++;
+	line[n] = '\0';
+	close(out[0]);
+	if (!str_starts(line, "ready ")) {
+		print_log();
+		fail_msg("the VM did not get ready: '%s'", line);
+	}
+	agent->client = agent_connect(agent);
+}
+
+static void print_log(void)
+{
+	char command[512];
+
+	str_format(command, sizeof(command), "tail -n 40 %s/agent.log >&2", scratch_dir());
+	if (system(command) != 0)
+		fprintf(stderr, "(no agent.log)\n");
+}
+
+void agent_stop(struct agent *agent)
+{
+	int status;
+
+	ttrpc_client_free(agent->client);
+	kill(agent->pid, SIGTERM);
+	if (waitpid(agent->pid, &status, 0) != agent->pid)
+		die("wait for the agent");
+	if (status != 0)
+		print_log();
+	event_loop_free(agent->loop);
+	assert_int_equal(status, 0);
+}
+
+/* ---- census
+ * --------------------------------------------------------------------------------------- */
+
+static int count_lines(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	int c, n = 0;
+
+	if (!f)
+		die(path);
+	while ((c = fgetc(f)) != EOF)
+		n += c == '\n';
+	fclose(f);
+	return n;
+}
+
+static int count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	int n = -2;
+
+	if (!dir)
+		return 0;
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static int count_children(pid_t pid)
+{
+	char path[64];
+	FILE *f;
+	int child, n = 0;
+
+	str_format(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	f = fopen(path, "r");
+	if (!f)
+		die(path);
+	while (fscanf(f, "%d", &child) == 1)
+		n++;
+	fclose(f);
+	return n;
+}
+
+/* Directories at the top of the hierarchy: containers of tests get theirs there. */
+static int count_cgroups(void)
+{
+	static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
+	struct stat st;
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		char file[128];
+
+		str_format(file, sizeof(file), "%s/cgroup.controllers", roots[i]);
+		if (stat(file, &st) < 0)
+			continue;
+		DIR *dir = opendir(roots[i]);
+		struct dirent *entry;
+
+		while (dir && (entry = readdir(dir)))
+			n += entry->d_type == DT_DIR;
+		closedir(dir);
+		break;
+	}
+	return n;
+}
+
+struct agent_census agent_census(const struct agent *agent)
+{
+	struct agent_census c;
+	char path[64];
+
+	str_format(path, sizeof(path), "/proc/%d/mountinfo", (int)agent->pid);
+	c.mounts = count_lines(path);
+	str_format(path, sizeof(path), "/proc/%d/fd", (int)agent->pid);
+	c.fds = count_entries(path);
+	c.children = count_children(agent->pid);
+	c.cgroups = count_cgroups();
+	str_format(path, sizeof(path), "/proc/%d/root/run/kata-containers", (int)agent->pid);
+	c.run_entries = count_entries(path);
+	return c;
+}
+
+void agent_assert_census(struct agent *agent, const struct agent_census *expected)
+{
+	struct agent_census now;
+
+	for (int i = 0; i < 1000; i++) {
+		now = agent_census(agent);
+		if (memcmp(&now, expected, sizeof(now)) == 0)
+			return;
+		event_loop_step(agent->loop, 10);
+	}
+	print_log();
+	fail_msg("left behind: mounts %d (%d), fds %d (%d), children %d (%d), cgroups %d (%d), "
+		 "/run %d (%d)",
+		now.mounts, expected->mounts, now.fds, expected->fds, now.children,
+		expected->children, now.cgroups, expected->cgroups, now.run_entries,
+		expected->run_entries);
+}
+
+/* ---- calls
+ * ---------------------------------------------------------------------------------------- */
+
+static const ProtobufCServiceDescriptor *service_of(
+	const char *method, const ProtobufCMethodDescriptor **ret)
+{
+	static const ProtobufCServiceDescriptor *const services[] = {
+		&grpc__agent_service__descriptor, &grpc__health__descriptor,
+		&cradle__memory__descriptor};
+
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
+		*ret = protobuf_c_service_descriptor_get_method_by_name(services[i], method);
+		if (*ret)
+			return services[i];
+	}
+	fail_msg("no method %s", method);
+	return NULL;
+}
+
+int agent_call(struct agent *agent, struct client_call *call, const char *method,
+	const void *request, struct error *err)
+{
+	const ProtobufCMethodDescriptor *m;
+	const ProtobufCServiceDescriptor *service = service_of(method, &m);
+	struct error own = ERROR_INIT;
+	int r;
+
+	client_call_release(call);
+	r = client_call_wait(agent->client, call, service->name, method, request, m->output,
+		CALL_TIMEOUT_MS, &own);
+	if (r < 0 && err)
+		*err = own;
+	return r < 0 ? own.status : 0;
+}
+
+void agent_ok(struct agent *agent, const char *method, const void *request)
+{
+	struct client_call call = {0};
+	struct error err = ERROR_INIT;
+
+	if (agent_call(agent, &call, method, request, &err) != 0) {
+		print_log();
+		fail_msg("%s: code %d: %s", method, err.status, err.text);
+	}
+	client_call_release(&call);
+}
+
+void agent_fails(
+	struct agent *agent, const char *method, const void *request, int code, const char *text)
+{
+	struct client_call call = {0};
+	struct error err = ERROR_INIT;
+	int got = agent_call(agent, &call, method, request, &err);
+
+	client_call_release(&call);
+	if (got != code || !strstr(err.text, text))
+		fail_msg("%s: want code %d and '%s', got %d '%s'", method, code, text, got,
+			err.text);
+}
+
+static unsigned order;
+
+static void on_pending(struct client_call *call, int result, const struct error *err)
+{
+	struct pending *pending = container_of(call, struct pending, call);
+
+	pending->done = true;
+	pending->order = ++order;
+	if (result < 0) {
+		pending->err = *err;
+		pending->code = err->status;
+	}
+}
+
+void agent_begin(struct agent *agent, struct ttrpc_client *client, struct pending *pending,
+	const char *method, const void *request)
+{
+	const ProtobufCMethodDescriptor *m;
+	const ProtobufCServiceDescriptor *service = service_of(method, &m);
+	struct error err = ERROR_INIT;
+
+	memset(pending, 0, sizeof(*pending));
+	if (client_call_start(client ? client : agent->client, &pending->call, service->name,
+		    method, request, m->output, 0, on_pending, &err) < 0)
+		fail_msg("%s: %s", method, err.text);
+}
+
+void agent_await(struct agent *agent, struct pending *pending)
+{
+	uint64_t end = event_loop_now_ns() + 30000000000ull;
+
+	while (!pending->done) {
+		event_loop_step(agent->loop, 1000);
+		if (event_loop_now_ns() > end) {
+			print_log();
+			fail_msg("a call was not answered in 30 s");
+		}
+	}
+}
+
+void pending_release(struct pending *pending)
+{
+	client_call_release(&pending->call);
+}
+
+/* ---- containers
+ * ----------------------------------------------------------------------------------- */
+
+static void fill_mounts(struct test_container *c)
+{
+	static const char *const mounts[3][6] = {{"/proc", "proc", "proc"},
+		{"/dev", "tmpfs", "tmpfs", "nosuid", "mode=755"},
+		{"/dev/pts", "devpts", "devpts", "newinstance", "ptmxmode=0666"}};
+
+	for (size_t i = 0; i < 3; i++) {
+		Grpc__Mount *m = &c->mounts[i];
+
+		grpc__mount__init(m);
+		m->destination = (char *)mounts[i][0];
+		m->type = (char *)mounts[i][1];
+		m->source = (char *)mounts[i][2];
+		m->options = c->options[i];
+		for (size_t k = 3; k < 6 && mounts[i][k]; k++)
+			c->options[i][m->n_options++] = (char *)mounts[i][k];
+		c->mount_list[i] = m;
+	}
+	c->spec.mounts = c->mount_list;
+	c->spec.n_mounts = 3;
+}
+
+static void fill_linux(struct test_container *c)
+{
+	static const char *const types[] = {"pid", "ipc", "uts", "mount", "cgroup"};
+
+	grpc__linux__init(&c->linux_part);
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		grpc__linux_namespace__init(&c->namespaces[i]);
+		c->namespaces[i].type = (char *)types[i];
+		c->namespace_list[i] = &c->namespaces[i];
+	}
+	c->linux_part.namespaces = c->namespace_list;
+	c->linux_part.n_namespaces = ARRAY_SIZE(types);
+	c->spec.linux = &c->linux_part;
+}
+
+static void fill_process(Grpc__Process *process, struct test_container *c, const char *const *argv)
+{
+	grpc__process__init(process);
+	process->args = c->args;
+	for (; argv[process->n_args]; process->n_args++)
+		c->args[process->n_args] = (char *)argv[process->n_args];
+	process->env = c->env;
+	c->env[process->n_env++] = (char *)"PATH=/bin";
+	process->cwd = (char *)"/";
+	grpc__user__init(&c->user);
+	process->user = &c->user;
+	grpc__linux_capabilities__init(&c->capabilities);
+	c->caps[0] = (char *)"CAP_KILL";
+	c->capabilities.bounding = c->capabilities.effective = c->capabilities.permitted = c->caps;
+	c->capabilities.n_bounding = c->capabilities.n_effective = c->capabilities.n_permitted = 1;
+	process->capabilities = &c->capabilities;
+}
+
+/* As cradle run does it: the disk below, a tmpfs for what is written, an overlay of both. */
+static void fill_storages(struct test_container *c, const char *id)
+{
+	static const char *const kinds[3][4] = {{"blk", "/dev/vda", "erofs", "lower"},
+		{"ephemeral", "tmpfs", "tmpfs", "rw"},
+		{"overlayfs", "overlay", "overlay", "rootfs"}};
+
+	for (size_t i = 0; i < 3; i++) {
+		Grpc__Storage *s = &c->storages[i];
+
+		grpc__storage__init(s);
+		s->driver = (char *)kinds[i][0];
+		s->source = (char *)kinds[i][1];
+		s->fstype = (char *)kinds[i][2];
+		str_format(c->paths[i], sizeof(c->paths[i]), STORAGE_ROOT "%s/%s", id, kinds[i][3]);
+		s->mount_point = c->paths[i];
+		s->options = c->storage_options[i];
+		c->storage_list[i] = s;
+	}
+	c->storage_options[0][c->storages[0].n_options++] = (char *)"ro";
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const words[] = {"lowerdir=", "upperdir=", "workdir="};
+		static const char *const dirs[] = {"lower", "rw/upper", "rw/work"};
+
+		str_format(c->paths[3 + i], sizeof(c->paths[0]), "%s" STORAGE_ROOT "%s/%s",
+			words[i], id, dirs[i]);
+		c->storage_options[2][c->storages[2].n_options++] = c->paths[3 + i];
+	}
+	for (size_t i = 0; i < 2; i++) {
+		static char words[2][320];
+
+		str_format(words[i], sizeof(words[i]), CREATE_DIRECTORY "%s",
+			strchr(c->paths[4 + i], '=') + 1);
+		c->driver_options[i] = words[i];
+	}
+	c->storages[2].driver_options = c->driver_options;
+	c->storages[2].n_driver_options = 2;
+	c->request.storages = c->storage_list;
+	c->request.n_storages = 3;
+	c->root.path = c->paths[2];
+}
+
+void container_limit(struct test_container *c, int64_t bytes)
+{
+	grpc__linux_resources__init(&c->resources);
+	grpc__linux_memory__init(&c->memory);
+	c->memory.limit = bytes;
+	c->resources.memory = &c->memory;
+	c->linux_part.resources = &c->resources;
+}
+
+void container_fill(struct test_container *c, const struct agent *agent, const char *id,
+	const char *const *argv)
+{
+	memset(c, 0, sizeof(*c));
+	grpc__create_container_request__init(&c->request);
+	grpc__spec__init(&c->spec);
+	grpc__root__init(&c->root);
+	c->request.container_id = (char *)id;
+	c->request.oci = &c->spec;
+	c->spec.version = (char *)"1.0.2";
+	c->spec.root = &c->root;
+	c->root.path = (char *)agent->rootfs;
+	fill_process(&c->process, c, argv);
+	c->spec.process = &c->process;
+	fill_mounts(c);
+	fill_linux(c);
+	if (agent->vm)
+		fill_storages(c, id);
+}
+
+void container_send(struct agent *agent, struct test_container *c)
+{
+	agent_ok(agent, "CreateContainer", &c->request);
+}
+
+void container_start_id(struct agent *agent, const char *id)
+{
+	Grpc__StartContainerRequest start = GRPC__START_CONTAINER_REQUEST__INIT;
+
+	start.container_id = (char *)id;
+	agent_ok(agent, "StartContainer", &start);
+}
+
+void container_run(struct agent *agent, const char *id, const char *script)
+{
+	const char *argv[] = {"sh", "-c", script, NULL};
+	struct test_container c;
+
+	container_fill(&c, agent, id, argv);
+	container_send(agent, &c);
+	container_start_id(agent, id);
+}
+
+int container_wait(struct agent *agent, const char *id, const char *exec_id)
+{
+	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
+	struct client_call call = {0};
+	struct error err = ERROR_INIT;
+	int status;
+
+	wait.container_id = (char *)id;
+	wait.exec_id = (char *)exec_id;
+	if (agent_call(agent, &call, "WaitProcess", &wait, &err) != 0)
+		fail_msg("WaitProcess %s: %s", id, err.text);
+	status = ((Grpc__WaitProcessResponse *)call.response)->status;
+	client_call_release(&call);
+	return status;
+}
+
+void container_remove_id(struct agent *agent, const char *id)
+{
+	Grpc__RemoveContainerRequest remove = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+
+	remove.container_id = (char *)id;
+	agent_ok(agent, "RemoveContainer", &remove);
+}
+
+const char *container_output(
+	struct agent *agent, const char *id, const char *exec_id, bool want_stderr)
+{
+	static char text[65536];
+	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;
+	struct client_call call = {0};
+	struct error err = ERROR_INIT;
+	size_t len = 0;
+
+	read.container_id = (char *)id;
+	read.exec_id = (char *)exec_id;
+	read.len = 32768;
+	for (;;) {
+		const Grpc__ReadStreamResponse *response;
+
+		if (agent_call(
+			    agent, &call, want_stderr ? "ReadStderr" : "ReadStdout", &read, &err))
+			fail_msg("read %s: %s", id, err.text);
+		response = (void *)call.response;
+		if (response->data.len == 0)
+			break;
+		assert_true(len + response->data.len < sizeof(text));
+		memcpy(text + len, response->data.data, response->data.len);
+		len += response->data.len;
+	}
+	client_call_release(&call);
+	text[len] = '\0';
+	return text;
+}
+
+void container_expect_sequence(struct agent *agent, const char *id, size_t total)
+{
+	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;
+	struct client_call call = {0};
+	char line[16];
+	size_t got = 0, at = 0, line_len = 0;
+	unsigned number = 0;
+
+	read.container_id = (char *)id;
+	read.len = 1 << 20;
+	for (;;) {
+		const Grpc__ReadStreamResponse *r;
+
+		assert_int_equal(agent_call(agent, &call, "ReadStdout", &read, NULL), 0);
+		r = (void *)call.response;
+		if (r->data.len == 0)
+			break;
+		for (size_t i = 0; i < r->data.len; i++) {
+			if (at == line_len) {
+				line_len = (size_t)str_format(line, sizeof(line), "%u\n", ++number);
+				at = 0;
+			}
+			if (r->data.data[i] != (uint8_t)line[at++])
+				fail_msg("byte %zu differs", got + i);
+		}
+		got += r->data.len;
+	}
+	client_call_release(&call);
+	assert_int_equal(got, total);
+}
+
+int container_whole(struct agent *agent, const char *id, const char *script, const char **ret)
+{
+	const char *output;
+	int status;
+
+	container_run(agent, id, script);
+	output = container_output(agent, id, "", false);
+	if (ret)
+		*ret = output;
+	status = container_wait(agent, id, "");
+	container_remove_id(agent, id);
+	return status;
+}
+
+int container_exec_sh(struct agent *agent, const char *id, const char *exec_id, const char *script,
+	struct error *err)
+{
+	const char *argv[] = {"sh", "-c", script, NULL};
+	Grpc__ExecProcessRequest request = GRPC__EXEC_PROCESS_REQUEST__INIT;
+	struct test_container c;
+	struct client_call call = {0};
+	Grpc__Process process;
+	int r;
+
+	memset(&c, 0, sizeof(c));
+	fill_process(&process, &c, argv);
+	process.capabilities = NULL;
+	request.container_id = (char *)id;
+	request.exec_id = (char *)exec_id;
+	request.process = &process;
+	r = agent_call(agent, &call, "ExecProcess", &request, err);
+	client_call_release(&call);
+	return r;
+}

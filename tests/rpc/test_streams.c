@@ -1,0 +1,233 @@
+/* Stdin, stdout, stderr: nothing lost, nothing twice, end of file when it is due, nothing stuck. */
+#define TEST_TIMEOUT 120
+#include "lib/agent_fixture.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strings.h"
+#include "lib/test_main.h"
+
+static struct agent agent;
+
+static int setup(void **state)
+{
+	agent_start(&agent);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	agent_stop(&agent);
+	return 0;
+}
+
+static int write_stdin(const char *id, const void *data, size_t len)
+{
+	Grpc__WriteStreamRequest request = GRPC__WRITE_STREAM_REQUEST__INIT;
+	struct client_call call = {0};
+	struct error err = ERROR_INIT;
+	int r;
+
+	request.container_id = (char *)id;
+	request.data.data = (uint8_t *)data;
+	request.data.len = len;
+	r = agent_call(&agent, &call, "WriteStdin", &request, &err);
+	if (r == 0)
+		assert_int_equal(((Grpc__WriteStreamResponse *)call.response)->len, len);
+	client_call_release(&call);
+	return r;
+}
+
+static void close_stdin(const char *id)
+{
+	Grpc__CloseStdinRequest request = GRPC__CLOSE_STDIN_REQUEST__INIT;
+
+	request.container_id = (char *)id;
+	agent_ok(&agent, "CloseStdin", &request);
+}
+
+static void test_stderr_is_apart(void **state)
+{
+	container_run(&agent, "both", "echo out; echo err >&2");
+	assert_string_equal(container_output(&agent, "both", "", false), "out\n");
+	assert_string_equal(container_output(&agent, "both", "", true), "err\n");
+	assert_int_equal(container_wait(&agent, "both", ""), 0);
+	container_remove_id(&agent, "both");
+}
+
+static void test_stdin_round_trip(void **state)
+{
+	container_run(&agent, "cat", "cat");
+	assert_int_equal(write_stdin("cat", "one ", 4), 0);
+	assert_int_equal(write_stdin("cat", "two", 3), 0);
+	close_stdin("cat");
+	assert_string_equal(container_output(&agent, "cat", "", false), "one two");
+	assert_int_equal(container_wait(&agent, "cat", ""), 0);
+	container_remove_id(&agent, "cat");
+}
+
+/* Data and end of file sent before start arrive all the same. */
+static void test_stdin_before_start(void **state)
+{
+	static const char *const argv[] = {"cat", NULL};
+	struct test_container c;
+
+	container_fill(&c, &agent, "early", argv);
+	container_send(&agent, &c);
+	assert_int_equal(write_stdin("early", "early", 5), 0);
+	assert_int_equal(write_stdin("early", "", 0), 0); /* empty: end of file */
+	container_start_id(&agent, "early");
+	assert_string_equal(container_output(&agent, "early", "", false), "early");
+	container_remove_id(&agent, "early");
+}
+
+/* More than a pipe holds: the write waits, Health answers before it is done, every byte arrives. */
+static void test_full_stdin_blocks_nobody(void **state)
+{
+	Grpc__WriteStreamRequest request = GRPC__WRITE_STREAM_REQUEST__INIT;
+	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
+	size_t len = 1 << 20;
+	struct pending write, second, health;
+	char *data = malloc(len);
+
+	memset(data, 'x', len);
+	container_run(&agent, "full", "read line; wc -c");
+	request.container_id = (char *)"full";
+	request.data.data = (uint8_t *)data;
+	request.data.len = len;
+	agent_begin(&agent, NULL, &write, "WriteStdin", &request);
+	agent_begin(&agent, NULL, &health, "Check", &check);
+	agent_await(&agent, &health);
+	assert_false(write.done);
+	/* a second writer queues behind the first; its newline lets the reader go on */
+	data[0] = '\n';
+	request.data.len = 1;
+	agent_begin(&agent, NULL, &second, "WriteStdin", &request);
+	close_stdin("full");
+	/* `read` takes one byte at a time and needs the newline: it drains all of it */
+	agent_await(&agent, &write);
+	agent_await(&agent, &second);
+	assert_int_equal(write.code, 0);
+	assert_int_equal(second.code, 0);
+	assert_true(write.order < second.order);
+	assert_string_equal(container_output(&agent, "full", "", false), "0\n");
+	assert_int_equal(container_wait(&agent, "full", ""), 0);
+	container_remove_id(&agent, "full");
+	pending_release(&write);
+	pending_release(&second);
+	pending_release(&health);
+	free(data);
+}
+
+/* The reader goes away while a write waits: EPIPE, not a hang. */
+static void test_write_to_ended_process(void **state)
+{
+	Grpc__WriteStreamRequest request = GRPC__WRITE_STREAM_REQUEST__INIT;
+	struct pending write;
+	size_t len = 1 << 20;
+	char *data = calloc(1, len);
+
+	container_run(&agent, "gone", "sleep 1000");
+	request.container_id = (char *)"gone";
+	request.data.data = (uint8_t *)data;
+	request.data.len = len;
+	agent_begin(&agent, NULL, &write, "WriteStdin", &request);
+	{
+		Grpc__SignalProcessRequest kill = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+
+		kill.container_id = (char *)"gone";
+		kill.signal = SIGKILL;
+		agent_ok(&agent, "SignalProcess", &kill);
+	}
+	agent_await(&agent, &write);
+	assert_int_equal(write.code, STATUS_INTERNAL);
+	assert_non_null(strstr(write.err.text, "EPIPE"));
+	container_remove_id(&agent, "gone");
+	pending_release(&write);
+	free(data);
+}
+
+/* c55: output that nobody had read when WaitProcess was answered is still there. */
+static void test_output_survives_wait(void **state)
+{
+	container_run(&agent, "tail", "echo tail of output");
+	assert_int_equal(container_wait(&agent, "tail", ""), 0);
+	assert_string_equal(container_output(&agent, "tail", "", false), "tail of output\n");
+	container_remove_id(&agent, "tail");
+}
+
+/* c4: a grandchild holds the pipe; a read issued after the exit ends all the same. */
+static void test_read_after_exit_with_grandchild(void **state)
+{
+	container_run(&agent, "grand", "true");
+	container_wait(&agent, "grand", "");
+	container_remove_id(&agent, "grand");
+	container_run(&agent, "grand", "sleep 1000");
+	assert_int_equal(
+		container_exec_sh(&agent, "grand", "e", "echo x; sleep 1000 & exit 0", NULL), 0);
+	assert_string_equal(container_output(&agent, "grand", "e", false), "x\n");
+	assert_string_equal(container_output(&agent, "grand", "e", false), "");
+	assert_int_equal(container_wait(&agent, "grand", "e"), 0);
+	container_remove_id(&agent, "grand");
+}
+
+/* c35, c56: len is a maximum, not an allocation. */
+static void test_huge_len(void **state)
+{
+	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;
+	struct client_call call = {0};
+
+	container_run(&agent, "len", "echo some; sleep 1000");
+	read.container_id = (char *)"len";
+	read.len = UINT32_MAX;
+	assert_int_equal(agent_call(&agent, &call, "ReadStdout", &read, NULL), 0);
+	assert_int_equal(((Grpc__ReadStreamResponse *)call.response)->data.len, 5);
+	client_call_release(&call);
+	read.len = 0;
+	agent_fails(&agent, "ReadStdout", &read, STATUS_INVALID_ARGUMENT, "len");
+	container_remove_id(&agent, "len");
+}
+
+/* Nobody reads: kill, wait and remove work, and stdin's full pipe does not matter either. */
+static void test_unread_output_blocks_nothing(void **state)
+{
+	struct agent_census before = agent_census(&agent);
+	Grpc__SignalProcessRequest kill = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+
+	container_run(&agent, "flood", "yes");
+	kill.container_id = (char *)"flood";
+	kill.signal = SIGKILL;
+	agent_ok(&agent, "SignalProcess", &kill);
+	assert_int_equal(container_wait(&agent, "flood", ""), 137);
+	container_remove_id(&agent, "flood");
+	agent_assert_census(&agent, &before);
+}
+
+/* 64 MiB, byte for byte. */
+static void test_much_output(void **state)
+{
+	container_run(&agent, "much", "seq 1 20000000 | head -c 67108864");
+	container_expect_sequence(&agent, "much", 64u << 20);
+	container_remove_id(&agent, "much");
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_stderr_is_apart),
+	cmocka_unit_test(test_stdin_round_trip),
+	cmocka_unit_test(test_stdin_before_start),
+	cmocka_unit_test(test_full_stdin_blocks_nobody),
+	cmocka_unit_test(test_write_to_ended_process),
+	cmocka_unit_test(test_output_survives_wait),
+	cmocka_unit_test(test_read_after_exit_with_grandchild),
+	cmocka_unit_test(test_huge_len),
+	cmocka_unit_test(test_unread_output_blocks_nothing),
+	cmocka_unit_test(test_much_output),
+};
+
+int main(void)
+{
+	test_begin(TEST_TIMEOUT);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,1 @@
+UNIT_TESTS += tests/unit/kernel/test_cgroup_limits.c

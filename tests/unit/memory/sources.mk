@@ -1,0 +1,1 @@
+UNIT_TESTS += $(addprefix tests/unit/memory/, test_oom_cause.c test_memory_stats.c)

@@ -1,0 +1,1 @@
+UNIT_TESTS += $(addprefix tests/unit/sandbox/, test_container.c test_process_stream.c)

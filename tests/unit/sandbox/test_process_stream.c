@@ -1,0 +1,127 @@
+/* process_stream.c: reads and writes that wait, end of file, abandoned pipes. */
+#include "sandbox/process_stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "lib/test_main.h"
+
+static struct event_loop *loop;
+static struct process_stream stream;
+static int peer;
+static int woken, value_seen;
+
+static void on_wake(struct waiter *waiter, int value)
+{
+	woken++;
+	value_seen = value;
+}
+
+static void open_stream(bool readable_end)
+{
+	int fds[2];
+
+	loop = event_loop_new();
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	process_stream_init(&stream);
+	peer = fds[readable_end ? 1 : 0];
+	assert_int_equal(
+		process_stream_open(loop, &stream, fds[readable_end ? 0 : 1], readable_end), 0);
+	woken = 0;
+}
+
+static void close_all(void)
+{
+	process_stream_close(&stream, -ESRCH);
+	close_fd(&peer);
+	event_loop_free(loop);
+}
+
+static void test_reader_waits(void **state)
+{
+	struct waiter waiter = {.wake = on_wake};
+	char data[8];
+
+	open_stream(true);
+	assert_int_equal(process_stream_read(&stream, data, sizeof(data)), -EAGAIN);
+	/* nobody waits: data on the pipe wakes nobody, the loop finds nothing to do */
+	assert_int_equal(write(peer, "abc", 3), 3);
+	event_loop_step(loop, 0);
+	assert_int_equal(woken, 0);
+	waiter_park(&stream.waiters, &waiter);
+	process_stream_want(&stream);
+	event_loop_step(loop, 1000);
+	assert_int_equal(woken, 1);
+	assert_int_equal(value_seen, 0);
+	assert_int_equal(process_stream_read(&stream, data, sizeof(data)), 3);
+	close_fd(&peer);
+	assert_int_equal(process_stream_read(&stream, data, sizeof(data)), 0);
+	assert_true(stream.end_of_file);
+	assert_int_equal(process_stream_read(&stream, data, sizeof(data)), 0);
+	close_all();
+}
+
+/* A grandchild holds the pipe: what is there comes out first, then end of file. */
+static void test_abandoned(void **state)
+{
+	struct waiter waiter = {.wake = on_wake};
+	char data[8];
+
+	open_stream(true);
+	waiter_park(&stream.waiters, &waiter);
+	process_stream_abandon(&stream);
+	assert_int_equal(woken, 1);
+	assert_int_equal(write(peer, "tail", 4), 4);
+	assert_int_equal(process_stream_read(&stream, data, sizeof(data)), 4);
+	assert_false(stream.end_of_file);
+	assert_int_equal(process_stream_read(&stream, data, sizeof(data)), 0);
+	close_all();
+}
+
+static void test_writer_waits(void **state)
+{
+	struct waiter waiter = {.wake = on_wake};
+	static char block[4096], big[1 << 20];
+	ssize_t n;
+
+	open_stream(false);
+	do
+		n = process_stream_write(&stream, block, sizeof(block));
+	while (n > 0);
+	assert_int_equal(n, -EAGAIN);
+	waiter_park(&stream.waiters, &waiter);
+	process_stream_want(&stream);
+	event_loop_step(loop, 0);
+	assert_int_equal(woken, 0);
+	assert_true(read(peer, big, sizeof(big)) > 0);
+	event_loop_step(loop, 1000);
+	assert_int_equal(woken, 1);
+	signal(SIGPIPE, SIG_IGN);
+	close_fd(&peer);
+	assert_int_equal(process_stream_write(&stream, block, 1), -EPIPE);
+	close_all();
+}
+
+static void test_close_wakes(void **state)
+{
+	struct waiter waiter = {.wake = on_wake};
+
+	open_stream(true);
+	waiter_park(&stream.waiters, &waiter);
+	process_stream_close(&stream, -ESRCH);
+	assert_int_equal(value_seen, -ESRCH);
+	assert_int_equal(process_stream_write(&stream, "x", 1), -EPIPE);
+	close_all(); /* closes it once more: harmless */
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_reader_waits),
+	cmocka_unit_test(test_abandoned),
+	cmocka_unit_test(test_writer_waits),
+	cmocka_unit_test(test_close_wakes),
+};
+TEST_MAIN(tests)

@@ -1,0 +1,1 @@
+UNIT_TESTS += tests/unit/service/test_service_table.c

@@ -1,0 +1,385 @@
+/*
+ * The agent as PID 1 of a real guest: one boot, many checks. Limits as the kernel shows them, OOM
+ * kills and their order, 64 MiB of output, the agent's own cost.
+ */
+#define TEST_TIMEOUT 600
+#include "lib/agent_fixture.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strings.h"
+#include "lib/test_main.h"
+
+#define MIB (1024 * 1024)
+
+static struct agent agent;
+
+static int setup(void **state)
+{
+	agent_start_vm(&agent, "256M");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	agent_stop(&agent);
+	return 0;
+}
+
+static void mount_cgroup(struct test_container *c)
+{
+	Grpc__Mount *m = &c->mounts[3];
+
+	grpc__mount__init(m);
+	m->destination = (char *)"/sys/fs/cgroup";
+	m->type = m->source = (char *)"cgroup";
+	c->mount_list[3] = m;
+	c->spec.n_mounts = 4;
+}
+
+static void test_pid_1(void **state)
+{
+	Grpc__GuestDetailsRequest request = GRPC__GUEST_DETAILS_REQUEST__INIT;
+	struct client_call call = {0};
+
+	assert_int_equal(agent_call(&agent, &call, "GetGuestDetails", &request, NULL), 0);
+	assert_true(((Grpc__GuestDetailsResponse *)call.response)->agent_details->init_daemon);
+	client_call_release(&call);
+}
+
+static void test_a_container(void **state)
+{
+	const char *output;
+
+	assert_int_equal(
+		container_whole(&agent, "one", "echo to disk > /file; cat /file; exit 3", &output),
+		3);
+	assert_string_equal(output, "to disk\n");
+	/* the next container finds the image as it was */
+	assert_int_equal(container_whole(&agent, "two", "test -e /file", NULL), 1);
+}
+
+/* Every limit as it was asked, read from inside. */
+static void test_limits_are_exact(void **state)
+{
+	static const char *const argv[] = {"sh", "-c",
+		"cd /sys/fs/cgroup && cat memory.max memory.low cpu.max cpu.weight pids.max "
+		"cpuset.cpus.effective",
+		NULL};
+	Grpc__LinuxCPU cpu = GRPC__LINUX_CPU__INIT;
+	Grpc__LinuxPids pids = GRPC__LINUX_PIDS__INIT;
+	struct test_container c;
+
+	container_fill(&c, &agent, "limits", argv);
+	container_limit(&c, 40 * MIB);
+	mount_cgroup(&c);
+	c.memory.reservation = 20 * MIB;
+	cpu.quota = 50000;
+	cpu.period = 100000;
+	cpu.shares = 1024;
+	cpu.cpus = (char *)"0";
+	pids.limit = 17;
+	c.resources.cpu = &cpu;
+	c.resources.pids = &pids;
+	container_send(&agent, &c);
+	container_start_id(&agent, "limits");
+	assert_string_equal(container_output(&agent, "limits", "", false),
+		"41943040\n20971520\n50000 100000\n39\n17\n0\n");
+	assert_int_equal(container_wait(&agent, "limits", ""), 0);
+	container_remove_id(&agent, "limits");
+}
+
+static void test_statistics(void **state)
+{
+	static const char *const argv[] = {
+		"sh", "-c", "dd if=/dev/zero of=/file bs=1M count=10 2>&1; sleep 1000", NULL};
+	Grpc__StatsContainerRequest request = GRPC__STATS_CONTAINER_REQUEST__INIT;
+	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;
+	const Grpc__CgroupStats *stats;
+	struct client_call call = {0};
+	struct test_container c;
+
+	container_fill(&c, &agent, "stats", argv);
+	container_limit(&c, 64 * MIB);
+	container_send(&agent, &c);
+	container_start_id(&agent, "stats");
+	read.container_id = request.container_id = (char *)"stats";
+	read.len = 4096; /* dd reports: the file is written */
+	assert_int_equal(agent_call(&agent, &call, "ReadStdout", &read, NULL), 0);
+	assert_int_equal(agent_call(&agent, &call, "StatsContainer", &request, NULL), 0);
+	stats = ((Grpc__StatsContainerResponse *)call.response)->cgroup_stats;
+	assert_true(stats->memory_stats->usage->limit == 64 * MIB);
+	assert_true(stats->memory_stats->usage->usage >= 10 * MIB);
+	assert_true(stats->memory_stats->usage->usage < 20 * MIB);
+	assert_true(stats->memory_stats->usage->max_usage >= stats->memory_stats->usage->usage);
+	assert_true(
+		stats->memory_stats->cache >= 10 * MIB); /* the file is on the overlay's tmpfs */
+	assert_true(stats->cpu_stats->cpu_usage->total_usage > 0);
+	assert_true(stats->pids_stats->current >= 1);
+	assert_true(stats->memory_stats->n_stats > 20);
+	client_call_release(&call);
+	container_remove_id(&agent, "stats");
+}
+
+/* ---- OOM
+ * ------------------------------------------------------------------------------------------ */
+
+/* tail keeps what has no newline: it grows until it is killed. */
+#define HOG "tail /dev/zero"
+
+static void run_limited(const char *id, const char *script, int64_t limit)
+{
+	const char *argv[] = {"sh", "-c", script, NULL};
+	struct test_container c;
+
+	container_fill(&c, &agent, id, argv);
+	container_limit(&c, limit);
+	container_send(&agent, &c);
+	container_start_id(&agent, id);
+}
+
+static Cradle__OOMRecord *last_record(struct client_call *call, const char *id)
+{
+	Cradle__ListOOMRecordsRequest request = CRADLE__LIST_OOMRECORDS_REQUEST__INIT;
+	const Cradle__ListOOMRecordsResponse *response;
+
+	request.container_id = (char *)id;
+	assert_int_equal(agent_call(&agent, call, "ListOOMRecords", &request, NULL), 0);
+	response = (void *)call->response;
+	return response->n_records ? response->records[response->n_records - 1] : NULL;
+}
+
+/* The event's bytes come before those of the WaitProcess answer, 20 times of 20 (house: OOM order).
+ */
+static void test_oom_event_before_exit(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
+
+	for (int i = 0; i < 20; i++) {
+		struct pending event, exited;
+		char id[16];
+
+		str_format(id, sizeof(id), "hog%d", i);
+		wait.container_id = id;
+		agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+		run_limited(id, "exec " HOG, 16 * MIB);
+		agent_begin(&agent, NULL, &exited, "WaitProcess", &wait);
+		agent_await(&agent, &exited);
+		assert_true(event.done);
+		assert_true(event.order < exited.order);
+		assert_int_equal(event.code, 0);
+		assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, id);
+		assert_int_equal(((Grpc__WaitProcessResponse *)exited.call.response)->status, 137);
+		pending_release(&event);
+		pending_release(&exited);
+		container_remove_id(&agent, id);
+	}
+}
+
+static void test_oom_record(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	struct client_call call = {0};
+	const Cradle__OOMRecord *r;
+	struct pending event;
+
+	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+	run_limited("record", "exec " HOG, 24 * MIB);
+	agent_await(&agent, &event);
+	r = last_record(&call, "record");
+	assert_non_null(r);
+	assert_int_equal(r->cause, CRADLE__OOMRECORD__CAUSE__CONTAINER_LIMIT);
+	assert_true(r->limit_bytes == 24 * MIB);
+	assert_true(r->peak_bytes >= 23 * MIB && r->peak_bytes <= 24 * MIB);
+	assert_int_equal(r->kills, 1);
+	assert_int_equal(r->kills_total, 1);
+	assert_true(r->pid > 0);
+	assert_string_equal(r->comm, "tail");
+	client_call_release(&call);
+	pending_release(&event);
+	container_remove_id(&agent, "record");
+}
+
+/* c26: a container that survives its children's kills reports each of them. */
+static void test_c26_oom_event_per_kill(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	struct client_call call = {0};
+
+	run_limited("several", HOG "; " HOG "; " HOG "; exit 5", 16 * MIB);
+	for (int i = 0; i < 3; i++) {
+		struct pending event;
+
+		agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+		agent_await(&agent, &event);
+		assert_string_equal(
+			((Grpc__OOMEvent *)event.call.response)->container_id, "several");
+		pending_release(&event);
+	}
+	assert_int_equal(container_wait(&agent, "several", ""), 5);
+	assert_int_equal(last_record(&call, "several")->kills_total, 3);
+	client_call_release(&call);
+	container_remove_id(&agent, "several");
+}
+
+/* A plain SIGKILL, a clean exit and a removal are no OOM: the call goes on waiting. */
+static void test_no_event_without_oom(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__SignalProcessRequest sig = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+	struct pending event;
+
+	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+	run_limited("killed", "sleep 1000", 32 * MIB);
+	sig.container_id = (char *)"killed";
+	sig.signal = SIGKILL;
+	agent_ok(&agent, "SignalProcess", &sig);
+	assert_int_equal(container_wait(&agent, "killed", ""), 137);
+	container_remove_id(&agent, "killed");
+	run_limited("clean", "exit 0", 32 * MIB);
+	assert_int_equal(container_wait(&agent, "clean", ""), 0);
+	container_remove_id(&agent, "clean");
+	run_limited("gone", "sleep 1000", 32 * MIB);
+	container_remove_id(&agent, "gone");
+	assert_false(event.done);
+	/* and it is the same call that gets the next real one */
+	run_limited("real", "exec " HOG, 16 * MIB);
+	agent_await(&agent, &event);
+	assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "real");
+	pending_release(&event);
+	container_remove_id(&agent, "real");
+}
+
+/* A client that disappears while it waits swallows nothing. */
+static void test_event_of_vanished_client(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	struct ttrpc_client *client = agent_connect(&agent);
+	struct pending lost, event;
+
+	agent_begin(&agent, client, &lost, "GetOOMEvent", &get);
+	event_loop_step(agent.loop, 0);
+	ttrpc_client_free(client);
+	pending_release(&lost);
+	run_limited("kept", "exec " HOG, 16 * MIB);
+	assert_int_equal(container_wait(&agent, "kept", ""), 137);
+	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+	agent_await(&agent, &event);
+	assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "kept");
+	pending_release(&event);
+	container_remove_id(&agent, "kept");
+}
+
+/* More than the guest can give, no limit of its own: the pod's limit ends it, the agent goes on. */
+static void test_pod_limit(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
+	struct client_call call = {0};
+	struct pending event;
+
+	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+	container_run(&agent, "greedy", "exec " HOG);
+	agent_await(&agent, &event);
+	assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "greedy");
+	assert_int_equal(last_record(&call, "greedy")->cause, CRADLE__OOMRECORD__CAUSE__POD_LIMIT);
+	agent_ok(&agent, "Check", &check);
+	assert_int_equal(container_wait(&agent, "greedy", ""), 137);
+	client_call_release(&call);
+	pending_release(&event);
+	container_remove_id(&agent, "greedy");
+}
+
+/* ---- streams and cost
+ * ----------------------------------------------------------------------------- */
+
+static void test_64_mib_of_output(void **state)
+{
+	container_run(&agent, "much", "seq 1 20000000 | head -c 67108864");
+	container_expect_sequence(&agent, "much", 64u << 20);
+	container_remove_id(&agent, "much");
+}
+
+/*
+ * Read from the guest's /proc, ten seconds apart: threads, PSS summed over the agent's processes
+ * (those whose program is /init), context switches while nobody asks anything.
+ */
+static void test_cost_of_the_agent(void **state)
+{
+	static const char script[] =
+		"sample() { for p in /guest/[0-9]*; do "
+		"[ \"$(readlink $p/exe)\" = /init ] || continue; "
+		"echo $(grep -h ^Pss: $p/smaps_rollup | tr -dc 0-9) "
+		"$(grep -h ^Threads: $p/status | tr -dc 0-9) "
+		"$(grep -h ctxt_switches $p/status | tr -dc '0-9\\n' | tr '\\n' ' '); done; }; "
+		"sleep 2; a=$(sample); sleep 10; b=$(sample); echo \"$a\"; echo --; echo \"$b\"";
+	static const char *const argv[] = {"sh", "-c", script, NULL};
+	static char *caps[] = {(char *)"CAP_SYS_PTRACE", (char *)"CAP_DAC_READ_SEARCH"};
+	struct test_container c;
+	char text[2048], *second;
+	unsigned pss = 0, processes = 0;
+
+	container_fill(&c, &agent, "cost", argv);
+	grpc__mount__init(&c.mounts[3]);
+	c.mounts[3].destination = (char *)"/guest";
+	c.mounts[3].type = (char *)"bind";
+	c.mounts[3].source = (char *)"/proc";
+	c.options[3][0] = (char *)"rbind";
+	c.mounts[3].options = c.options[3];
+	c.mounts[3].n_options = 1;
+	c.mount_list[3] = &c.mounts[3];
+	c.spec.n_mounts = 4;
+	c.capabilities.bounding = c.capabilities.effective = c.capabilities.permitted = caps;
+	c.capabilities.n_bounding = c.capabilities.n_effective = c.capabilities.n_permitted = 2;
+	container_send(&agent, &c);
+	container_start_id(&agent, "cost");
+	/* only WaitProcess is in flight meanwhile: parked */
+	assert_int_equal(container_wait(&agent, "cost", ""), 0);
+	str_copy(text, sizeof(text), container_output(&agent, "cost", "", false));
+	container_remove_id(&agent, "cost");
+	second = strstr(text, "--\n");
+	assert_non_null(second);
+	*second = '\0';
+	second += 3;
+	for (const char *p = second; *p; p = strchr(p, '\n') + 1) {
+		unsigned kib, threads;
+
+		assert_int_equal(sscanf(p, "%u %u", &kib, &threads), 2);
+		assert_int_equal(threads, 1);
+		pss += kib;
+		processes++;
+		if (!strchr(p, '\n'))
+			break;
+	}
+	print_message("# agent: %u processes, %u KiB PSS\n", processes, pss);
+	assert_true(processes >= 1);
+	assert_true(pss <= 1536);
+	/* nothing ran in between: the same switches, the same everything */
+	assert_string_equal(text, second);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_pid_1),
+	cmocka_unit_test(test_a_container),
+	cmocka_unit_test(test_limits_are_exact),
+	cmocka_unit_test(test_statistics),
+	cmocka_unit_test(test_oom_event_before_exit),
+	cmocka_unit_test(test_oom_record),
+	cmocka_unit_test(test_c26_oom_event_per_kill),
+	cmocka_unit_test(test_no_event_without_oom),
+	cmocka_unit_test(test_event_of_vanished_client),
+	cmocka_unit_test(test_pod_limit),
+	cmocka_unit_test(test_64_mib_of_output),
+	cmocka_unit_test(test_cost_of_the_agent),
+};
+
+int main(void)
+{
+	test_begin(TEST_TIMEOUT);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

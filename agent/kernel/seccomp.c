@@ -20,8 +20,7 @@
 
 #define SYSCALL_ARGS 6
 
-/* ---- words -------------------------------------------------------------------------------------
- */
+/* ---- words ---------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *word;
@@ -168,8 +167,7 @@ unsigned seccomp_flags(const Grpc__LinuxSeccomp *seccomp)
 	return flags;
 }
 
-/* ---- compiling ---------------------------------------------------------------------------------
- */
+/* ---- compiling ------------------------------------------------------------------------------ */
 
 static int compile_args(
 	const Grpc__LinuxSyscall *rule, struct scmp_arg_cmp args[SYSCALL_ARGS], struct error *err)
@@ -266,8 +264,7 @@ int seccomp_compile(const Grpc__LinuxSeccomp *seccomp, int fd, struct error *err
 	return r;
 }
 
-/* ---- installing --------------------------------------------------------------------------------
- */
+/* ---- installing ----------------------------------------------------------------------------- */
 
 int seccomp_install(int fd, unsigned flags, struct error *err)
 {

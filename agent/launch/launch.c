@@ -40,8 +40,7 @@ struct launch_limits {
 	struct plan_rlimit limit[];
 };
 
-/* ---- events ------------------------------------------------------------------------------------
- */
+/* ---- events --------------------------------------------------------------------------------- */
 
 static void close_sync(struct launch *launch)
 {
@@ -239,8 +238,7 @@ static void on_child_exit(struct child_process *child)
 	event_task_defer(launch->loop, &launch->failed, tell_failed);
 }
 
-/* ---- starting ----------------------------------------------------------------------------------
- */
+/* ---- starting ------------------------------------------------------------------------------- */
 
 static int check_labels(const struct launch_plan *plan, struct error *err)
 {

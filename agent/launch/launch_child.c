@@ -40,8 +40,7 @@ struct state {
 /* Standard streams move above this before they are put in place. */
 #define LOWEST_OWN_FD 10
 
-/* ---- descriptors -------------------------------------------------------------------------------
- */
+/* ---- descriptors ---------------------------------------------------------------------------- */
 
 static int compare_fds(const void *a, const void *b)
 {
@@ -136,8 +135,7 @@ static int step_descriptors(struct state *s, struct error *err)
 	return r;
 }
 
-/* ---- identity and namespaces -------------------------------------------------------------------
- */
+/* ---- identity and namespaces ---------------------------------------------------------------- */
 
 static int step_isolate(struct state *s, struct error *err)
 {
@@ -213,8 +211,7 @@ static int step_sysctls(struct state *s, struct error *err)
 	return 0;
 }
 
-/* ---- root file system --------------------------------------------------------------------------
- */
+/* ---- root file system ----------------------------------------------------------------------- */
 
 /* The guest's directories may be closed to the container's root user: opened before we become it.
  */
@@ -309,8 +306,7 @@ static int step_cwd(struct state *s, struct error *err)
 	return 0;
 }
 
-/* ---- the program -------------------------------------------------------------------------------
- */
+/* ---- the program ---------------------------------------------------------------------------- */
 
 /* /dev/stdout and friends are opened anew by programs: their owner must be the user. */
 static int step_own_streams(struct state *s, struct error *err)

@@ -14,8 +14,7 @@
 #include "base/strings.h"
 #include "kernel/mount.h"
 
-/* ---- mounts ------------------------------------------------------------------------------------
- */
+/* ---- mounts --------------------------------------------------------------------------------- */
 
 /* Files of /proc over which lxcfs and the like put their own. */
 static bool proc_file_allowed(const char *destination)
@@ -164,8 +163,7 @@ int plan_mounts(struct plan_builder *b, struct error *err)
 	return plan_root(b, err);
 }
 
-/* ---- masked and read-only paths ----------------------------------------------------------------
- */
+/* ---- masked and read-only paths ------------------------------------------------------------- */
 
 static int clean_paths(struct plan_builder *b, const char *field, char *const *sent, size_t count,
 	const char *const **ret, struct error *err)
@@ -200,8 +198,7 @@ int plan_paths(struct plan_builder *b, struct error *err)
 	return r;
 }
 
-/* ---- devices -----------------------------------------------------------------------------------
- */
+/* ---- devices -------------------------------------------------------------------------------- */
 
 /* Numbers as makedev(3) of Linux can hold them. */
 #define MAJOR_MAX 0xfff

@@ -16,8 +16,7 @@
 /* HOST_NAME_MAX of Linux */
 #define HOSTNAME_MAX 64
 
-/* ---- namespaces --------------------------------------------------------------------------------
- */
+/* ---- namespaces ----------------------------------------------------------------------------- */
 
 static int add_namespace(struct plan_builder *b, const Grpc__LinuxNamespace *sent,
 	bool present[NAMESPACE_COUNT], struct error *err)
@@ -165,8 +164,7 @@ int plan_namespaces(struct plan_builder *b, struct error *err)
 	return r < 0 ? r : plan_id_maps(b, err);
 }
 
-/* ---- kernel parameters -------------------------------------------------------------------------
- */
+/* ---- kernel parameters ---------------------------------------------------------------------- */
 
 static bool has_namespace(const struct plan_builder *b, enum namespace_type type)
 {

@@ -18,8 +18,7 @@
 #define OOM_SCORE_ADJ_MIN (-1000)
 #define OOM_SCORE_ADJ_MAX 1000
 
-/* ---- program -----------------------------------------------------------------------------------
- */
+/* ---- program -------------------------------------------------------------------------------- */
 
 /* A NULL-terminated copy with spare more slots at the end. NULL when the arena is used up. */
 static char **copy_strings(struct plan_builder *b, char *const *strings, size_t count, size_t spare)
@@ -102,8 +101,7 @@ int plan_program(struct plan_builder *b, struct error *err)
 	return r < 0 ? r : plan_user(b, err);
 }
 
-/* ---- security ----------------------------------------------------------------------------------
- */
+/* ---- security ------------------------------------------------------------------------------- */
 
 static int plan_capability_set(
 	const char *field, char *const *words, size_t count, uint64_t *ret, struct error *err)
@@ -221,8 +219,7 @@ int plan_security(struct plan_builder *b, struct error *err)
 	return r;
 }
 
-/* ---- limits ------------------------------------------------------------------------------------
- */
+/* ---- limits --------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;

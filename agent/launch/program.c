@@ -31,8 +31,7 @@ static const char *environment_value(const struct launch_plan *plan, const char 
 	return NULL;
 }
 
-/* ---- HOME --------------------------------------------------------------------------------------
- */
+/* ---- HOME ----------------------------------------------------------------------------------- */
 
 /* name:password:uid:gid:comment:home:shell */
 static bool passwd_line_home(char *line, uid_t uid, char *home, size_t size)
@@ -91,8 +90,7 @@ static int add_home(const struct launch_plan *plan, struct program *program, str
 	return 0;
 }
 
-/* ---- the file ----------------------------------------------------------------------------------
- */
+/* ---- the file ------------------------------------------------------------------------------- */
 
 static int not_found(const char *name, struct error *err)
 {

@@ -43,8 +43,7 @@ static bool is_directory(int fd)
 	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* ---- the root itself ---------------------------------------------------------------------------
- */
+/* ---- the root itself ------------------------------------------------------------------------ */
 
 /* The bundle's path is the agent's own: no component of it may be a link. */
 static int open_plain_directory(const char *path, struct error *err)
@@ -81,8 +80,7 @@ int rootfs_open(const struct launch_plan *plan, struct error *err)
 	return r < 0 ? r : take_fd(&root);
 }
 
-/* ---- mounts ------------------------------------------------------------------------------------
- */
+/* ---- mounts --------------------------------------------------------------------------------- */
 
 static int open_target(const struct plan_mount *m, int root, bool directory, struct error *err)
 {
@@ -189,8 +187,7 @@ int rootfs_bind(const char *source, int target, const char *what, struct error *
 	return mount_tree_attach(tree, target, what, err);
 }
 
-/* ---- sealing -----------------------------------------------------------------------------------
- */
+/* ---- sealing -------------------------------------------------------------------------------- */
 
 /* Files are covered by /dev/null, directories by an empty read-only tmpfs. */
 static int mask(int root, const char *path, struct error *err)
@@ -289,8 +286,7 @@ int rootfs_seal(const struct launch_plan *plan, int root, struct error *err)
 	return r;
 }
 
-/* ---- entering ----------------------------------------------------------------------------------
- */
+/* ---- entering ------------------------------------------------------------------------------- */
 
 static int enter_by_pivot(struct error *err)
 {

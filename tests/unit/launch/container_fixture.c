@@ -36,7 +36,7 @@ static void *must(void *p)
 	return p;
 }
 
-/* ---- root -------------------------------------------------------------------------------------- */
+/* ---- root ----------------------------------------------------------------------------------- */
 
 static void copy_busybox(const char *root)
 {
@@ -89,7 +89,7 @@ static const char *make_root(void)
 	return root;
 }
 
-/* ---- spec -------------------------------------------------------------------------------------- */
+/* ---- spec ----------------------------------------------------------------------------------- */
 
 static char *copy(struct container_fixture *f, const char *text)
 {
@@ -334,7 +334,7 @@ void fixture_release(struct container_fixture *f)
 	arena_release(&f->arena);
 }
 
-/* ---- launching --------------------------------------------------------------------------------- */
+/* ---- launching ------------------------------------------------------------------------------ */
 
 static void on_event(struct launch *launch, enum launch_event event, const struct error *err)
 {
@@ -360,8 +360,8 @@ static void on_exit_event(struct launch *launch)
 static void read_output(struct fixture_process *p)
 {
 	while (p->out >= 0 && p->output_len < sizeof(p->output) - 1) {
-		ssize_t n = read(p->out, p->output + p->output_len,
-			sizeof(p->output) - 1 - p->output_len);
+		ssize_t n = read(
+			p->out, p->output + p->output_len, sizeof(p->output) - 1 - p->output_len);
 
 		if (n <= 0)
 			return;

@@ -1,7 +1,7 @@
 /*
  * container_fixture: a root file system made of busybox-static, an OCI spec to change, and launches
- * that are driven to their end. For tests of launch/; wants root. Whatever a test needs and does not
- * find ends the program with a message.
+ * that are driven to their end. For tests of launch/; wants root. Whatever a test needs and does
+ * not find ends the program with a message.
  */
 #ifndef TESTS_UNIT_LAUNCH_CONTAINER_FIXTURE_H
 #define TESTS_UNIT_LAUNCH_CONTAINER_FIXTURE_H
@@ -21,7 +21,7 @@ struct fixture_process {
 	struct error error; /* of failed */
 	char text[ERROR_RENDER_MAX];
 	int out; /* read end of the pipe behind stdout and stderr; -1 with a terminal */
-	int in;  /* write end of stdin, -1 = /dev/null */
+	int in;	 /* write end of stdin, -1 = /dev/null */
 	char output[262144];
 	size_t output_len;
 };
@@ -49,7 +49,8 @@ struct container_fixture {
 	struct fixture_process init;
 };
 
-/* One loop and reaper per test program; the root is made at the first call (shared by its tests). */
+/* One loop and reaper per test program; the root is made at the first call (shared by its tests).
+ */
 void fixture_init(struct container_fixture *f);
 void fixture_release(struct container_fixture *f); /* also ends init if it still lives */
 

@@ -13,59 +13,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "unit/launch/container_fixture.h"
 #include "lib/scratch.h"
-#include "lib/test_main.h"
+#include "unit/launch/launch_asserts.h"
 
-static struct container_fixture f;
-static int fds_before, mounts_before;
-
-static int setup(void **state)
-{
-	fixture_init(&f);
-	mounts_before = fixture_count_mounts();
-	fds_before = test_count_fds();
-	return 0;
-}
-
-/* Whatever the test did: no descriptor, no mount, no child stays. */
-static int teardown(void **state)
-{
-	fixture_release(&f);
-	while (child_process_count() > 0)
-		event_loop_step(f.loop, 100);
-	if (test_count_fds() != fds_before)
-		fail_msg("%d descriptors, %d before", test_count_fds(), fds_before);
-	if (fixture_count_mounts() != mounts_before)
-		fail_msg("%d mounts, %d before", fixture_count_mounts(), mounts_before);
-	return 0;
-}
-
-static void assert_contains(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("\"%s\" is not in \"%s\"", part, text);
-}
-
-/* Runs it as init; its output is to be exactly this. */
-static void assert_output(const char *expected)
-{
-	int status = fixture_run(&f);
-
-	if (status == -1)
-		fail_msg("failed: %s", f.init.text);
-	assert_string_equal(f.init.output, expected);
-	assert_int_equal(status, 0);
-}
-
-static void assert_fails(const char *part)
-{
-	if (fixture_create(&f))
-		fail_msg("created, should have failed with \"%s\"", part);
-	assert_contains(f.init.text, part);
-}
-
-/* ---- the life of a launch ---------------------------------------------------------------------- */
+/* ---- the life of a launch ------------------------------------------------------------------- */
 
 static void test_echo(void **state)
 {
@@ -144,7 +95,7 @@ static void test_start_twice(void **state)
 	assert_int_equal(err.status, STATUS_FAILED_PRECONDITION);
 }
 
-/* ---- the program ------------------------------------------------------------------------------- */
+/* ---- the program ---------------------------------------------------------------------------- */
 
 static void test_program_not_found(void **state)
 {
@@ -317,7 +268,7 @@ static void test_created_holds_nothing(void **state)
 	close(ends[0]);
 }
 
-/* ---- namespaces -------------------------------------------------------------------------------- */
+/* ---- namespaces ----------------------------------------------------------------------------- */
 
 static void test_hostname(void **state)
 {
@@ -394,7 +345,7 @@ static void test_shared_namespaces(void **state)
 	namespace_set_release(&set);
 }
 
-/* ---- user namespace ---------------------------------------------------------------------------- */
+/* ---- user namespace ------------------------------------------------------------------------- */
 
 static void own_root(unsigned id)
 {
@@ -470,15 +421,7 @@ static void test_user_namespace_bad_map(void **state)
 	assert_fails("Linux.UIDMappings: write the map: EINVAL");
 }
 
-/* ---- exec -------------------------------------------------------------------------------------- */
-
-static void start_sleeper(void)
-{
-	fixture_args(&f, "sleep", "100", NULL);
-	if (!fixture_create(&f))
-		fail_msg("%s", f.init.text);
-	assert_true(fixture_start(&f, &f.init));
-}
+/* ---- exec ----------------------------------------------------------------------------------- */
 
 static void test_exec_joins(void **state)
 {
@@ -561,7 +504,8 @@ static void test_exec_after_init_has_gone(void **state)
 	assert_int_equal(namespace_set_pin(&set, f.init.launch.child.pid, &err), 0);
 	child_process_signal(&f.init.launch.child, SIGKILL);
 	fixture_wait(&f, &f.init);
-	assert_int_equal(launch_plan_exec(&f.process, &f.spec, &f.config, &f.arena, &plan, &err), 0);
+	assert_int_equal(
+		launch_plan_exec(&f.process, &f.spec, &f.config, &f.arena, &plan, &err), 0);
 	request.plan = plan;
 	request.join = &set;
 	assert_true(launch_begin(f.loop, &p.launch, &request, NULL, NULL, &err) < 0);
@@ -575,14 +519,14 @@ static void test_exec_after_init_has_gone(void **state)
 	assert_output("again\n");
 }
 
-/* ---- terminal ---------------------------------------------------------------------------------- */
+/* ---- terminal ------------------------------------------------------------------------------- */
 
 static void read_master(struct fixture_process *p, int master)
 {
 	/* EAGAIN while it runs, EIO at the end */
 	for (;;) {
-		ssize_t n = read(master, p->output + p->output_len,
-			sizeof(p->output) - 1 - p->output_len);
+		ssize_t n = read(
+			master, p->output + p->output_len, sizeof(p->output) - 1 - p->output_len);
 
 		if (n > 0)
 			p->output_len += (size_t)n;
@@ -659,8 +603,6 @@ static void test_terminal_not_taken(void **state)
 	fixture_args(&f, "nothing-here", NULL);
 	assert_fails("was not found"); /* teardown looks for the master */
 }
-
-#define LAUNCH_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static const struct CMUnitTest tests[] = {
 	LAUNCH_TEST(test_echo),

@@ -1,6 +1,9 @@
 /* cradle: the host program. Finds the subcommand in the table and runs it. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command_table.h"
 #include "nearest.h"
@@ -71,10 +74,25 @@ static int help_on(const char *name)
 	return 0;
 }
 
+/* A descriptor that took the place of a closed stdin, stdout or stderr would be written to. */
+static int keep_stdio_open(void)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDWR);
+
+		if (fd < 0)
+			return -errno;
+		if (fd > 2)
+			return close(fd);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	if (keep_stdio_open() < 0)
+		return EXIT_CRADLE_FAILED;
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_CRADLE_FAILED;

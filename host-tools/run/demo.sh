@@ -9,7 +9,7 @@ failed=0
 
 say() { printf '  %-8s %s\n' "$1" "$2"; }
 bad() { say FAILED "$1"; failed=1; }
-cradle_run() { "$CRADLE" run --kernel "$KERNEL" --initrd "$INITRD" --rootfs "$ROOTFS" "$@"; }
+cradle_run() { "$CRADLE" run ${QEMU:+--qemu "$QEMU"} --kernel "$KERNEL" --initrd "$INITRD" --rootfs "$ROOTFS" "$@"; }
 
 # Runs cradle, shows what it writes as it comes, keeps stdout and stderr; the exit code is in $code.
 shown_run() {
@@ -19,7 +19,7 @@ shown_run() {
 	wait
 }
 
-shown_run --memory 256M --explain --env GREETING=hello -- \
+shown_run --memory 256M --explain --stats --env GREETING=hello -- \
 	/bin/sh -c 'echo "$GREETING from process $$ of $(hostname), Linux $(uname -r)"; ls -d /bin /etc /proc; echo done'
 [ "$code" = 0 ] || bad "the first container ended with exit code $code, not 0"
 grep -q '^hello from process 1 ' "$work/out" && grep -qx 'done' "$work/out" ||

@@ -231,32 +231,36 @@ static void ask_oom_event(struct guest_session *session)
 /* ---- steps up to the start
  * ------------------------------------------------------------------------- */
 
-/* The text of an exec that failed ends in its errno: 126 and 127 are the shell's codes for it. */
+/*
+ * Did looking for the command or executing it fail? The agent's words for it (agent/launch/
+ * program.c; "was not found" is Kata's too, agent-api-containers.md 1.4).
+ */
+static bool is_about_command(const char *text)
+{
+	return strstr(text, "was not found") || strstr(text, "exec ") ||
+	       strstr(text, "the program ");
+}
+
+/* 127 and 126 are the shell's codes for a command that is not there or does not run. */
 static void fail_start(struct guest_session *session, const char *stage, const struct error *err)
 {
-	const Grpc__Process *process = session->request.container->oci->process;
-	const char *command = process->args[0];
-	struct error named = ERROR_INIT;
 	char text[ERROR_RENDER_MAX];
-	bool exec_step;
 
 	error_render(err, text, sizeof(text));
-	exec_step = strstr(text, "exec") != NULL;
-	if (exec_step && strstr(text, "ENOENT")) {
-		error_set(&named, STATUS_NOT_FOUND, 0, "%s: %s", command, text);
-		fail(session, "the command is not in the image",
-			"Is its name right, and for a script or a dynamic program: is its "
-			"interpreter there?",
-			&named);
-		session->failure.exit_code = EXIT_NOT_FOUND;
-	} else if (exec_step && (strstr(text, "EACCES") || strstr(text, "ENOEXEC"))) {
-		error_set(&named, STATUS_PERMISSION_DENIED, 0, "%s: %s", command, text);
-		fail(session, "the command cannot be executed",
-			"Is it executable, and built for this architecture?", &named);
-		session->failure.exit_code = EXIT_NOT_EXECUTABLE;
-	} else {
+	if (err->status == STATUS_UNAVAILABLE || !is_about_command(text)) {
 		fail(session, stage, NULL, err);
 		return;
+	}
+	if (strstr(text, "ENOENT")) {
+		fail(session, "the command is not in the image",
+			"Is its name right? For a script or a dynamic program: is its interpreter "
+			"there?",
+			err);
+		session->failure.exit_code = EXIT_NOT_FOUND;
+	} else {
+		fail(session, "the command cannot be executed",
+			"Is it executable, and built for this architecture?", err);
+		session->failure.exit_code = EXIT_NOT_EXECUTABLE;
 	}
 	session->failure.show_console = false;
 }

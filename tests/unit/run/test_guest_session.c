@@ -399,10 +399,10 @@ static void each_step_fails_with_its_name(void **state)
 	}
 }
 
-static void expect_start_failure(int errnum, int code)
+static void expect_start_failure(int errnum, const char *text, int code)
 {
 	agent.fail_call = "StartContainer";
-	error_errno(&agent.fail_with, errnum, "exec /bin/thing");
+	error_errno(&agent.fail_with, errnum, "%s", text);
 	start(plain_request());
 	event_loop_run(loop);
 	assert_true(failed);
@@ -412,12 +412,17 @@ static void expect_start_failure(int errnum, int code)
 
 static void a_missing_command_is_127(void **state)
 {
-	expect_start_failure(ENOENT, 127);
+	expect_start_failure(ENOENT, "the file /bin/thing was not found", 127);
 }
 
 static void a_command_that_cannot_run_is_126(void **state)
 {
-	expect_start_failure(EACCES, 126);
+	expect_start_failure(EACCES, "exec /bin/thing", 126);
+}
+
+static void a_missing_folder_is_not_a_missing_command(void **state)
+{
+	expect_start_failure(ENOENT, "working directory /bin/thing", 125);
 }
 
 static void a_reader_that_goes_ends_the_container(void **state)
@@ -479,6 +484,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(each_step_fails_with_its_name),
 	TEST(a_missing_command_is_127),
 	TEST(a_command_that_cannot_run_is_126),
+	TEST(a_missing_folder_is_not_a_missing_command),
 	TEST(a_reader_that_goes_ends_the_container),
 	TEST(an_agent_that_goes_is_one_story),
 	TEST(holding_makes_a_sandbox_only),

@@ -26,7 +26,7 @@ grep -q '^hello from process 1 ' "$work/out" && grep -qx 'done' "$work/out" ||
 	bad "the first container's output did not arrive"
 grep -qi 'peak' "$work/err" || bad "the first container's memory figures were not printed"
 
-shown_run --memory 64M -- dd if=/dev/zero of=/dev/null bs=200M count=1
+shown_run --memory 64M -- dd if=/dev/zero of=/dev/null bs=80M count=1
 [ "$code" = 137 ] || bad "the second container ended with exit code $code, not 137 (killed)"
 grep -qi 'oom\|out of memory' "$work/err" || bad "the second container's OOM kill was not explained"
 

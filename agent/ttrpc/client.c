@@ -354,7 +354,7 @@ int client_call_start(struct ttrpc_client *client, struct client_call *call, con
 		buffer_release(&frame);
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, -r,
 			"queue %s: the agent has not read the last %zu bytes", method,
-			client->connection.queued);
+			client->connection.writes.bytes);
 	}
 	call->response = NULL;
 	arena_init(&call->arena, CLIENT_ARENA_MAX);

@@ -22,44 +22,9 @@
 #define SEND_A_TURN    1048576
 #define PUSH_THRESHOLD 262144 /* queued bytes from which connection_send() writes by itself */
 
-struct queued_frame {
-	struct list_node node;
-	uint8_t *data; /* owned */
-	size_t len, offset;
-	connection_sent_fn done;
-	void *context;
-	bool delivered;
-};
-
 static void on_task(struct event_task *task);
 
-/* ---- budget -------------------------------------------------------------------------- */
-
-static bool budget_has(const struct connection_budget *budget, size_t bytes)
-{
-	return budget->used <= budget->max && bytes <= budget->max - budget->used;
-}
-
 /* ---- end of a connection ------------------------------------------------------------- */
-
-static void frame_free(struct ttrpc_connection *connection, struct queued_frame *frame)
-{
-	connection->budget->used -= frame->len;
-	free(frame->data);
-	free(frame);
-}
-
-static void finish_frame(
-	struct ttrpc_connection *connection, struct queued_frame *frame, bool delivered)
-{
-	list_remove(&frame->node);
-	connection->queued -= frame->len;
-	frame->delivered = delivered;
-	if (frame->done)
-		list_append(&connection->finished, &frame->node);
-	else
-		frame_free(connection, frame);
-}
 
 static void drop_body(struct ttrpc_connection *connection)
 {
@@ -67,35 +32,18 @@ static void drop_body(struct ttrpc_connection *connection)
 	buffer_release(&connection->body);
 }
 
-/* Runs done functions; false when one of them released the connection. */
+/* Runs the done functions that are due; false when one of them released the connection. */
 static bool run_finished(struct ttrpc_connection *connection)
 {
 	bool released = false, *outer = connection->released;
 
 	connection->released = &released;
-	while (!released && !list_empty(&connection->finished)) {
-		struct queued_frame *frame =
-			list_entry(connection->finished.next, struct queued_frame, node);
-		connection_sent_fn done = frame->done;
-		void *context = frame->context;
-		bool delivered = frame->delivered;
-
-		list_remove(&frame->node);
-		frame_free(connection, frame);
-		done(context, delivered);
-	}
+	write_queue_tell(&connection->writes, &released);
 	if (!released)
 		connection->released = outer;
 	else if (outer)
 		*outer = true;
 	return !released;
-}
-
-static void abandon_queue(struct ttrpc_connection *connection)
-{
-	while (!list_empty(&connection->queue))
-		finish_frame(connection,
-			list_entry(connection->queue.next, struct queued_frame, node), false);
 }
 
 void connection_end(struct ttrpc_connection *connection, const struct error *err)
@@ -119,50 +67,19 @@ static void end_by_errno(struct ttrpc_connection *connection, int errnum, const 
 
 /* ---- writing ------------------------------------------------------------------------- */
 
-static size_t gather(struct ttrpc_connection *connection, struct iovec iov[SEND_IOVECS])
-{
-	size_t room = connection->send_max, n = 0;
-
-	list_for_each (node, &connection->queue) {
-		struct queued_frame *frame = list_entry(node, struct queued_frame, node);
-		size_t len = frame->len - frame->offset;
-
-		if (n == SEND_IOVECS || room == 0)
-			break;
-		if (len > room)
-			len = room;
-		iov[n++] = (struct iovec){frame->data + frame->offset, len};
-		room -= len;
-	}
-	return n;
-}
-
-static void advance(struct ttrpc_connection *connection, size_t sent)
-{
-	while (sent > 0) {
-		struct queued_frame *frame =
-			list_entry(connection->queue.next, struct queued_frame, node);
-		size_t left = frame->len - frame->offset;
-
-		if (sent < left) {
-			frame->offset += sent;
-			return;
-		}
-		sent -= left;
-		finish_frame(connection, frame, true);
-	}
-}
-
 /* Writes what the socket takes. Runs no owner's function. */
 static void push_out(struct ttrpc_connection *connection)
 {
 	size_t turn = 0;
 
-	while (!connection->ended && !list_empty(&connection->queue) && turn < SEND_A_TURN) {
+	while (!connection->ended && connection->writes.bytes > 0 && turn < SEND_A_TURN) {
 		struct iovec iov[SEND_IOVECS];
-		struct msghdr msg = {.msg_iov = iov, .msg_iovlen = gather(connection, iov)};
-		ssize_t n = sendmsg(connection->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		struct msghdr msg = {.msg_iov = iov};
+		ssize_t n;
 
+		msg.msg_iovlen = write_queue_gather(
+			&connection->writes, iov, SEND_IOVECS, connection->send_max);
+		n = sendmsg(connection->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
@@ -171,33 +88,31 @@ static void push_out(struct ttrpc_connection *connection)
 			end_by_errno(connection, errno, "send to the peer");
 			return;
 		}
-		advance(connection, (size_t)n);
+		write_queue_advance(&connection->writes, (size_t)n);
 		turn += (size_t)n;
 	}
+}
+
+static bool has_room(const struct ttrpc_connection *connection, size_t len)
+{
+	return connection->writes.bytes <= WRITE_QUEUE_MAX &&
+	       len <= WRITE_QUEUE_MAX - connection->writes.bytes &&
+	       budget_has(connection->budget, len);
 }
 
 int connection_send(struct ttrpc_connection *connection, struct buffer *frame, bool must,
 	connection_sent_fn done, void *context)
 {
-	struct queued_frame *queued;
+	int r;
 
-	if (!must && !connection->ended &&
-		(frame->len > WRITE_QUEUE_MAX - (connection->queued < WRITE_QUEUE_MAX
-								? connection->queued
-								: WRITE_QUEUE_MAX) ||
-			!budget_has(connection->budget, frame->len)))
+	if (connection->fd < 0)
+		return -ENOTCONN;
+	if (!must && !connection->ended && !has_room(connection, frame->len))
 		return -ENOBUFS;
-	queued = calloc(1, sizeof(*queued));
-	if (!queued)
-		return -ENOMEM;
-	queued->len = frame->len;
-	queued->data = (uint8_t *)buffer_steal(frame);
-	queued->done = done;
-	queued->context = context;
-	connection->budget->used += queued->len;
-	connection->queued += queued->len;
-	list_append(&connection->queue, &queued->node);
-	if (connection->queued >= PUSH_THRESHOLD)
+	r = write_queue_add(&connection->writes, frame, done, context);
+	if (r < 0)
+		return r;
+	if (connection->writes.bytes >= PUSH_THRESHOLD)
 		push_out(connection);
 	event_task_defer(connection->loop, &connection->task, on_task);
 	return 0;
@@ -205,7 +120,7 @@ int connection_send(struct ttrpc_connection *connection, struct buffer *frame, b
 
 bool connection_drained(const struct ttrpc_connection *connection)
 {
-	return list_empty(&connection->queue) && list_empty(&connection->finished);
+	return write_queue_empty(&connection->writes);
 }
 
 /* ---- reading ------------------------------------------------------------------------- */
@@ -213,7 +128,7 @@ bool connection_drained(const struct ttrpc_connection *connection)
 static bool may_read(const struct ttrpc_connection *connection)
 {
 	return !connection->held && !connection->eof && !connection->ended &&
-	       connection->queued < WRITE_QUEUE_HIGH;
+	       connection->writes.bytes < WRITE_QUEUE_HIGH;
 }
 
 static bool mid_frame(const struct ttrpc_connection *connection)
@@ -231,10 +146,12 @@ static size_t receive(struct ttrpc_connection *connection, void *data, size_t le
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
 		return (size_t)n;
-	if (n == 0)
+	if (n == 0) {
 		connection->eof = true;
-	else if (errno != EAGAIN)
+		event_timer_stop(&connection->timer); /* now it is the last flush's */
+	} else if (errno != EAGAIN) {
 		end_by_errno(connection, errno, "receive from the peer");
+	}
 	return 0;
 }
 
@@ -420,7 +337,7 @@ static void update_events(struct ttrpc_connection *connection)
 		return;
 	if (may_read(connection))
 		events |= EPOLLIN;
-	if (!list_empty(&connection->queue))
+	if (connection->writes.bytes > 0)
 		events |= EPOLLOUT;
 	r = event_source_set(&connection->source, events);
 	if (r < 0)
@@ -434,7 +351,7 @@ static void settle(struct ttrpc_connection *connection, bool progress)
 
 	if (!run_finished(connection))
 		return;
-	if (connection->eof && !connection->ended && list_empty(&connection->queue)) {
+	if (connection->eof && !connection->ended && connection->writes.bytes == 0) {
 		end_by_errno(connection, ECONNRESET,
 			mid_frame(connection) ? "the peer closed in the middle of a frame"
 					      : "the peer closed the connection");
@@ -460,7 +377,7 @@ static void on_task(struct event_task *task)
 		settle(connection, false);
 		return;
 	}
-	abandon_queue(connection);
+	write_queue_abandon(&connection->writes);
 	if (!run_finished(connection))
 		return;
 	end = connection->end;
@@ -482,9 +399,7 @@ static void on_ready(struct event_source *source, uint32_t events)
 
 /* ---- making and releasing ------------------------------------------------------------ */
 
-/*
- * A guest's send on a vsock stays small (hard_limits.h); other sockets take more at once.
- */
+/* A guest's send on a vsock stays small (hard_limits.h); other sockets take more at once. */
 static size_t send_limit(int fd)
 {
 	int domain = 0;
@@ -508,8 +423,7 @@ int connection_init(struct ttrpc_connection *connection, struct event_loop *loop
 		.send_max = send_limit(fd),
 	};
 	buffer_init(&connection->body, FRAME_MAX);
-	list_init(&connection->queue);
-	list_init(&connection->finished);
+	write_queue_init(&connection->writes, budget);
 	r = fd_set_nonblock(fd, true);
 	if (r >= 0)
 		r = fd_set_cloexec(fd, true);
@@ -535,7 +449,7 @@ void connection_release(struct ttrpc_connection *connection)
 	connection->released = NULL;
 	drop_body(connection);
 	connection->ended = true;
-	abandon_queue(connection);
+	write_queue_abandon(&connection->writes);
 	run_finished(connection);
 }
 

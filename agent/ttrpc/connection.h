@@ -19,17 +19,13 @@
 #include "base/error.h"
 #include "base/event_loop.h"
 #include "ttrpc/frame.h"
+#include "ttrpc/write_queue.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct ttrpc_connection;
-
-/* Bytes of partial frames and write queues, shared by all connections of one server or client. */
-struct connection_budget {
-	size_t used, max;
-};
 
 enum frame_verdict {
 	FRAME_TAKE, /* read the body, then frame() */
@@ -52,18 +48,11 @@ struct connection_ops {
 	 * CLOSE_FLUSH_MS, then closed() follows.
 	 */
 	void (*eof)(struct ttrpc_connection *connection);
-	/* Runs once, from the loop; nothing else of the connection runs after it. May release it.
-	 */
+	/* Runs once, from the loop, as the last of these. May release the connection. */
 	void (*closed)(struct ttrpc_connection *connection, const struct error *err);
 	/* Everything queued has been written. May be NULL. */
 	void (*drained)(struct ttrpc_connection *connection);
 };
-
-/*
- * The fate of a queued frame: delivered = its last byte went into the socket. Runs once, from the
- * loop or from connection_release().
- */
-typedef void (*connection_sent_fn)(void *context, bool delivered);
 
 struct ttrpc_connection {
 	int fd; /* owned; -1 once released */
@@ -83,10 +72,8 @@ struct ttrpc_connection {
 	bool in_body, skipping, skip_no_memory;
 
 	/* writing */
-	struct list_node queue;	   /* struct queued_frame */
-	struct list_node finished; /* their done functions are due */
-	size_t queued;		   /* bytes in queue */
-	size_t send_max;	   /* most bytes of one send(2) */
+	struct write_queue writes;
+	size_t send_max; /* most bytes of one send(2) */
 
 	bool held, eof, ended;
 	bool *released; /* set when released inside one of the owner's functions; NULL outside */
@@ -100,10 +87,11 @@ int connection_init(struct ttrpc_connection *connection, struct event_loop *loop
 void connection_release(struct ttrpc_connection *connection);
 
 /*
- * Queues one frame and takes frame's memory. done may be NULL. -ENOBUFS when the connection's or
- * the shared budget has no room, -ENOMEM; then frame is left alone and done never runs. must:
- * small answers that are due whatever the budget says. On an ended connection the frame is lost:
- * 0, then done(false).
+ * Queues one frame and takes frame's memory. done may be NULL; it runs from the loop or from
+ * connection_release(). must: a small answer that is due whatever the budget says. On an ended
+ * connection the frame is lost: 0, then done(false). -ENOBUFS when the connection or the shared
+ * budget has no room, -ENOMEM, -ENOTCONN on a released one: then frame is left alone and done never
+ * runs.
  */
 int connection_send(struct ttrpc_connection *connection, struct buffer *frame, bool must,
 	connection_sent_fn done, void *context);

@@ -120,7 +120,7 @@ static int read_text(
 static int read_key_value(struct view in, struct view *key, struct view *value, struct error *err)
 {
 	static const char what[] = "metadata";
-	struct field field;
+	struct field field = {0};
 	int r;
 
 	*key = *value = (struct view){(const uint8_t *)"", 0};
@@ -175,7 +175,7 @@ int envelope_decode_request(
 	const struct view empty = {(const uint8_t *)"", 0};
 	struct view in = {data, len};
 	struct envelope_request request = {empty, empty, empty, 0, 0, in};
-	struct field field;
+	struct field field = {0};
 	int r;
 
 	while ((r = next_field(&in, &field, "request envelope", err)) > 0) {
@@ -195,7 +195,7 @@ int envelope_metadata(const struct envelope_request *request, struct arena *aren
 	const char **keys = arena_calloc(arena, count, sizeof(*keys));
 	const char **values = arena_calloc(arena, count, sizeof(*values));
 	struct view in = request->whole, key, value;
-	struct field field;
+	struct field field = {0};
 
 	if (!keys || !values)
 		goto full;
@@ -220,7 +220,7 @@ full:
 static int read_status(struct view in, struct envelope_response *response, struct error *err)
 {
 	static const char what[] = "status of the response";
-	struct field field;
+	struct field field = {0};
 	int r;
 
 	while ((r = next_field(&in, &field, what, err)) > 0) {
@@ -244,7 +244,7 @@ int envelope_decode_response(
 	const struct view empty = {(const uint8_t *)"", 0};
 	struct envelope_response response = {0, empty, empty};
 	struct view in = {data, len};
-	struct field field;
+	struct field field = {0};
 	int r;
 
 	while ((r = next_field(&in, &field, what, err)) > 0) {

@@ -162,7 +162,7 @@ void rpc_call_reply(struct rpc_call *call)
 			error_set(&err, STATUS_RESOURCE_EXHAUSTED, -r,
 				"queue an answer of %zu bytes behind %zu that the peer has not "
 				"read",
-				frame.len, call->connection->queued);
+				frame.len, call->connection->writes.bytes);
 			buffer_release(&frame);
 		}
 	}

@@ -35,8 +35,8 @@ static void default_error_log(const struct rpc_call *call, const struct error *e
 {
 	char text[ERROR_RENDER_MAX], method[280], stream[16], peer[32];
 
-	/* A client that goes away in the middle of a wait is no failure of ours. */
 	str_format(method, sizeof(method), "%s.%s", call->method->service, call->method->name);
+	/* A client that goes away in the middle of a wait is no failure of ours. */
 	str_format(stream, sizeof(stream), "%" PRIu32, call->stream_id);
 	log_record(err->status == STATUS_CANCELLED ? LOG_INFO : LOG_ERROR, "ttrpc", "call failed",
 		"method", method, "stream", stream, "peer",
@@ -61,7 +61,9 @@ static void retry_accept(struct event_timer *timer)
 {
 	struct listener *listener = container_of(timer, struct listener, retry);
 
-	event_source_set(&listener->source, EPOLLIN);
+	if (event_source_set(&listener->source, EPOLLIN) < 0)
+		event_timer_start(listener->server->loop, timer, ACCEPT_RETRY_MS, retry_accept,
+			"ttrpc-accept-retry");
 }
 
 /* No descriptor or memory to take the waiting client with: look again later instead of spinning. */
@@ -173,8 +175,8 @@ struct ttrpc_server *ttrpc_server_new(
 
 static void close_listeners(struct ttrpc_server *server)
 {
-	while (!list_empty(&server->listeners))
-		listener_free(list_entry(server->listeners.next, struct listener, node));
+	list_for_each_safe (node, &server->listeners)
+		listener_free(list_entry(node, struct listener, node));
 }
 
 static void close_sessions(struct ttrpc_server *server, int reason)

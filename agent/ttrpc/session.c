@@ -18,11 +18,11 @@ static struct session *session_from(struct ttrpc_connection *connection)
 
 /* ---- refusals ------------------------------------------------------------------------ */
 
-/* Answers a stream for which there is no call. service and method may be unknown: "". */
+/* Answers a stream for which there is no call. method NULL: unknown, logged as "?". */
 static void refuse(struct session *session, uint32_t stream_id, const struct rpc_method *method,
 	const struct error *err)
 {
-	static const struct rpc_method unknown = {.service = "", .name = ""};
+	static const struct rpc_method unknown = {.service = "?", .name = "?"};
 	struct rpc_call call = {
 		.method = method ? method : &unknown,
 		.connection = &session->connection,

@@ -8,5 +8,10 @@ $(INTEROP)/%: $(HOST)/obj/tests/interop/%.o $(HOST)/obj/tests/lib/echo_service.o
 	$(Q)mkdir -p $(@D) && $(CC) $(HOST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(HOST_LIBS)
 
 .PHONY: test-interop
-test-interop: $(INTEROP_BINS)
-	$(Q)tests/interop/test_go.sh $(INTEROP)
+test-interop: run-interop
+	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/interop
+.PHONY: run-interop
+# Runs and records; whoever depends on this adds up (tests/rules.mk).
+run-interop: $(INTEROP_BINS)
+	$(Q)rm -f $(TEST_RESULTS)/interop
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/interop --timeout 300 "tests/interop/test_go.sh $(INTEROP)"

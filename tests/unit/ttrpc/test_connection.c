@@ -294,7 +294,7 @@ static void writing_waits_for_the_reader(void **state)
 	struct buffer frame;
 	size_t sent = 0;
 
-	while (fx->connection.queued < WRITE_QUEUE_HIGH) {
+	while (fx->connection.writes.bytes < WRITE_QUEUE_HIGH) {
 		make_frame(&frame, (uint32_t)sent, 100000);
 		assert_int_equal(connection_send(&fx->connection, &frame, false, done, fx), 0);
 		step_until_quiet(fx);
@@ -330,7 +330,7 @@ static void the_write_queue_has_a_hard_end(void **state)
 		r = connection_send(&fx->connection, &frame, false, done, fx);
 		if (r < 0)
 			break;
-		assert_true(fx->connection.queued <= WRITE_QUEUE_MAX);
+		assert_true(fx->connection.writes.bytes <= WRITE_QUEUE_MAX);
 	}
 	assert_int_equal(r, -ENOBUFS);
 	assert_int_equal(frame.len, FRAME_HEADER_SIZE + (1 << 20)); /* still ours */
@@ -453,6 +453,8 @@ static void the_last_flush_is_bounded(void **state)
 
 	make_frame(&frame, 1, 900000);
 	assert_int_equal(connection_send(&fx->connection, &frame, false, done, fx), 0);
+	assert_true(peer_write(&fx->peer, "\0\0\1\0\0\0\0\5\1\0half", 14));
+	step_until_quiet(fx);
 	shutdown(fx->peer.fd, SHUT_WR);
 	step_until_quiet(fx);
 	assert_true(timer->due_ns < event_loop_now_ns() + CLOSE_FLUSH_MS * 1000000ull);

@@ -90,7 +90,11 @@ static int step_mounts(struct boot *boot, struct error *err)
 		{"dev", "/dev", "devtmpfs", MS_NOSUID, NULL},
 		{"tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, NULL},
 		{"devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "ptmxmode=0666,mode=0620"},
-		{"tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"},
+		/*
+		 * Containers' upper directories may lie here: their pages and inodes are charged
+		 * to the container, whose limit is the one that should be met, not half of RAM.
+		 */
+		{"tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=100%,nr_inodes=0"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {

@@ -1,1 +1,1 @@
-UNIT_TESTS += tests/unit/storage/test_storage.c
+UNIT_TESTS += tests/unit/storage/test_storage.c tests/unit/storage/test_fs_group.c

@@ -1,0 +1,1 @@
+UNIT_TESTS += tests/unit/device/test_pci_path.c

@@ -10,20 +10,17 @@
 #include <limits.h>
 #include <linux/keyctl.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/file.h"
-#include "base/strings.h"
 #include "kernel/seccomp.h"
 #include "kernel/terminal.h"
+#include "launch/child_fds.h"
 #include "launch/credentials.h"
 #include "launch/launch_sync.h"
 #include "launch/program.h"
@@ -37,86 +34,7 @@ struct state {
 	struct program program;
 };
 
-/* Standard streams move above this before they are put in place. */
-#define LOWEST_OWN_FD 10
-
-/* ---- descriptors ---------------------------------------------------------------------------- */
-
-static int compare_fds(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* Everything else is the agent's: a pipe end kept here would keep another container from its EOF.
- */
-static int keep_only(struct launch_child *child, struct error *err)
-{
-	int keep[5 + NAMESPACE_COUNT], raw[5 + NAMESPACE_COUNT];
-	size_t n = 0, count = 0;
-	int r;
-
-	raw[n++] = child->sync;
-	raw[n++] = child->seccomp_fd;
-	raw[n++] = child->stdio.in;
-	raw[n++] = child->stdio.out;
-	raw[n++] = child->stdio.err;
-	memcpy(raw + n, child->join.fd, sizeof(child->join.fd));
-	n += NAMESPACE_COUNT;
-	qsort(raw, n, sizeof(raw[0]), compare_fds);
-	for (size_t i = 0; i < n; i++)
-		if (raw[i] >= 0 && (count == 0 || keep[count - 1] != raw[i]))
-			keep[count++] = raw[i];
-	r = fd_close_from(0, keep, count);
-	return r < 0 ? error_errno(err, -r, "close the agent's descriptors") : 0;
-}
-
-static int move_above(int *fd)
-{
-	int moved;
-
-	if (*fd < 0 || *fd >= LOWEST_OWN_FD)
-		return 0;
-	moved = fcntl(*fd, F_DUPFD_CLOEXEC, LOWEST_OWN_FD);
-	if (moved < 0)
-		return -errno;
-	*fd = moved;
-	return 0;
-}
-
-/* Numbers 0 to 2 may be in use by anything of ours when the agent was started without them. */
-static int clear_low_numbers(struct launch_child *child, struct error *err)
-{
-	int r = move_above(&child->sync);
-
-	if (r >= 0)
-		r = move_above(&child->seccomp_fd);
-	if (r >= 0)
-		r = move_above(&child->stdio.in);
-	if (r >= 0)
-		r = move_above(&child->stdio.out);
-	if (r >= 0)
-		r = move_above(&child->stdio.err);
-	for (int i = 0; i < NAMESPACE_COUNT && r >= 0; i++)
-		r = move_above(&child->join.fd[i]);
-	return r < 0 ? error_errno(err, -r, "move descriptors") : 0;
-}
-
-static int open_streams(struct state *s, struct error *err)
-{
-	int *streams[] = {&s->child->stdio.in, &s->child->stdio.out, &s->child->stdio.err};
-	_cleanup_fd_ int opened = open("/dev/null", O_RDWR | O_CLOEXEC);
-	_cleanup_fd_ int null = opened < 0 ? -1 : fcntl(opened, F_DUPFD_CLOEXEC, LOWEST_OWN_FD);
-
-	if (null < 0)
-		return error_errno(err, errno, "open /dev/null");
-	close_fd(&opened); /* it has one of the three numbers */
-	for (int i = 0; i < (int)ARRAY_SIZE(streams); i++)
-		if (dup2(*streams[i] >= 0 ? *streams[i] : null, i) < 0)
-			return error_errno(err, errno, "standard stream %d", i);
-	for (size_t i = 0; i < ARRAY_SIZE(streams); i++)
-		close_fd(streams[i]);
-	return 0;
-}
+/* ---- surroundings --------------------------------------------------------------------------- */
 
 static int step_descriptors(struct state *s, struct error *err)
 {
@@ -124,18 +42,14 @@ static int step_descriptors(struct state *s, struct error *err)
 
 	if (s->plan->terminal)
 		s->child->stdio = (struct launch_stdio){-1, -1, -1};
-	r = clear_low_numbers(s->child, err);
+	r = child_fds_keep_only(s->child, err);
 	if (r >= 0)
-		r = keep_only(s->child, err);
-	if (r >= 0)
-		r = open_streams(s, err);
+		r = child_fds_open_streams(s->child, err);
 	/* For a container without a devpts; opened while the guest's /dev is still there. */
 	if (r >= 0 && s->plan->terminal)
 		s->spare_ptmx = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	return r;
 }
-
-/* ---- identity and namespaces ---------------------------------------------------------------- */
 
 static int step_isolate(struct state *s, struct error *err)
 {
@@ -339,20 +253,9 @@ static int step_program(struct state *s, struct error *err)
 	return program_prepare(s->plan, &s->program, err);
 }
 
-/* Nothing but what the program is to have stays open over exec, even if somebody forgot a flag. */
 static int step_close(struct state *s, struct error *err)
 {
-	int keep[2] = {s->child->sync, s->child->seccomp_fd}, r;
-	size_t count = keep[1] >= 0 ? 2 : 1;
-
-	if (count == 2 && keep[1] < keep[0]) {
-		keep[0] = s->child->seccomp_fd;
-		keep[1] = s->child->sync;
-	}
-	for (size_t i = 0; i < count; i++)
-		fd_set_cloexec(keep[i], true);
-	r = fd_close_from(STDERR_FILENO + 1, keep, count);
-	return r < 0 ? error_errno(err, -r, "close descriptors") : 0;
+	return child_fds_close_for_exec(s->child, err);
 }
 
 static int step_privileges(struct state *s, struct error *err)

@@ -54,6 +54,8 @@ static int plan_user(struct plan_builder *b, struct error *err)
 	const Grpc__User *user = b->process->user;
 	gid_t *groups;
 
+	if (!user && b->plan->exec && b->spec->process)
+		user = b->spec->process->user;
 	if (!user)
 		return 0;
 	/* -1 means "leave it" to setresuid(2): never what was asked for. */

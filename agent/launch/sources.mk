@@ -1,12 +1,3 @@
-AGENT_SRC += agent/launch/launch_plan.c
-AGENT_SRC += agent/launch/plan_mounts.c
-AGENT_SRC += agent/launch/plan_namespaces.c
-AGENT_SRC += agent/launch/plan_process.c
-AGENT_SRC += agent/launch/launch.c
-AGENT_SRC += agent/launch/launch_child.c
-AGENT_SRC += agent/launch/launch_sync.c
-AGENT_SRC += agent/launch/root_target.c
-AGENT_SRC += agent/launch/rootfs.c
-AGENT_SRC += agent/launch/rootfs_dev.c
-AGENT_SRC += agent/launch/credentials.c
-AGENT_SRC += agent/launch/program.c
+AGENT_SRC += $(addprefix agent/launch/, \
+	child_fds.c credentials.c launch.c launch_child.c launch_plan.c launch_spawn.c launch_sync.c \
+	plan_mounts.c plan_namespaces.c plan_process.c program.c root_target.c rootfs.c rootfs_dev.c)

@@ -377,6 +377,12 @@ void fixture_step(struct container_fixture *f, struct fixture_process *p)
 	read_output(p);
 }
 
+int fixture_begin(struct container_fixture *f, struct fixture_process *p,
+	const struct launch_request *request, struct error *err)
+{
+	return launch_begin(f->loop, &p->launch, request, on_event, on_exit_event, err);
+}
+
 static bool begin_failed(struct fixture_process *p)
 {
 	p->failed = true;
@@ -400,7 +406,7 @@ static bool begin(struct container_fixture *f, struct fixture_process *p,
 		die("pipe");
 	fd_set_nonblock(out[0], true);
 	request.stdio = (struct launch_stdio){in[0], out[1], out[1]};
-	r = launch_begin(f->loop, &p->launch, &request, on_event, on_exit_event, &p->error);
+	r = fixture_begin(f, p, &request, &p->error);
 	close(out[1]);
 	close(in[0]);
 	p->out = out[0];

@@ -76,6 +76,9 @@ void fixture_capabilities(struct container_fixture *f, ...) __attribute__((senti
 
 /* Compiles spec.linux.seccomp into seccomp_fd. */
 void fixture_compile_seccomp(struct container_fixture *f);
+/* launch_begin() with the fixture's callbacks, and nothing else. */
+int fixture_begin(struct container_fixture *f, struct fixture_process *p,
+	const struct launch_request *request, struct error *err);
 /* Plans and launches up to CREATED; false when it failed (init.text says why). */
 bool fixture_create(struct container_fixture *f);
 /* Starts what was created and waits for the exec; false when that failed. */

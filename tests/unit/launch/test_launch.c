@@ -74,6 +74,39 @@ static void test_killed_before_start(void **state)
 	assert_contains(f.init.text, "init was killed by signal 9 before it was started");
 }
 
+/* As the OOM killer does when the limit is too small for the launch itself. */
+static void test_killed_during_setup(void **state)
+{
+	struct launch_request request = {.cgroup_fd = -1, .seccomp_fd = -1, .stdio = {-1, -1, -1}};
+	struct error err = ERROR_INIT;
+
+	fixture_args(&f, "true", NULL);
+	assert_int_equal(
+		launch_plan_container(&f.spec, &f.config, &f.arena, &request.plan, &err), 0);
+	assert_int_equal(fixture_begin(&f, &f.init, &request, &err), 0);
+	child_process_signal(&f.init.launch.child, SIGKILL);
+	while (!f.init.failed && !f.init.created)
+		fixture_step(&f, &f.init);
+	assert_true(f.init.failed);
+	assert_string_equal(f.init.text, "init was killed by SIGKILL during set-up (is the memory "
+					 "limit too small to start?)");
+}
+
+static void test_abort_during_setup(void **state)
+{
+	struct launch_request request = {.cgroup_fd = -1, .seccomp_fd = -1, .stdio = {-1, -1, -1}};
+	struct error err = ERROR_INIT;
+
+	fixture_args(&f, "true", NULL);
+	assert_int_equal(
+		launch_plan_container(&f.spec, &f.config, &f.arena, &request.plan, &err), 0);
+	assert_int_equal(fixture_begin(&f, &f.init, &request, &err), 0);
+	launch_abort(&f.init.launch);
+	for (int i = 0; i < 5; i++)
+		event_loop_step(f.loop, 20);
+	assert_false(f.init.failed || f.init.created);
+}
+
 static void test_abort_leaves_nothing(void **state)
 {
 	fixture_args(&f, "sleep", "100", NULL);
@@ -200,6 +233,31 @@ static void test_no_descriptor_leaks(void **state)
 	close(forgotten);
 }
 
+/* An agent that was started without standard streams uses their numbers for anything. */
+static void test_agent_without_streams(void **state)
+{
+	int saved[3];
+
+	for (int i = 0; i < 3; i++) {
+		saved[i] = fcntl(i, F_DUPFD_CLOEXEC, 100);
+		close(i);
+	}
+	fixture_shell(&f, "cat; echo out; ls /proc/self/fd >&2");
+	if (fixture_create(&f)) {
+		fixture_start(&f, &f.init);
+		close_fd(&f.init.in);
+		fixture_wait(&f, &f.init);
+	}
+	/* The pipes took 0, 1, 2 and 3. */
+	close_fd(&f.init.out);
+	fixture_process_release(&f.init);
+	for (int i = 0; i < 3; i++) {
+		dup2(saved[i], i);
+		close(saved[i]);
+	}
+	assert_string_equal(f.init.output, "out\n0\n1\n2\n3\n");
+}
+
 static void test_signals_are_default(void **state)
 {
 	fixture_args(&f, "grep", "^Sig[BIC]", "/proc/self/status", NULL);
@@ -312,6 +370,7 @@ static void test_joined_path_is_another_type(void **state)
 
 static void test_time_namespace(void **state)
 {
+	static struct fixture_process p;
 	char own[64] = "";
 
 	fixture_namespace(&f, "time", "");
@@ -320,6 +379,19 @@ static void test_time_namespace(void **state)
 	assert_int_equal(fixture_run(&f), 0);
 	assert_int_equal(strncmp(f.init.output, "time:[", 6), 0);
 	assert_null(strstr(f.init.output, own));
+	/* An exec joins it. */
+	fixture_release(&f);
+	fixture_init(&f);
+	fixture_namespace(&f, "time", "");
+	start_sleeper();
+	fixture_shell(&f, "test $(readlink /proc/1/ns/time) = $(readlink /proc/self/ns/time) && "
+			  "readlink /proc/self/ns/time");
+	assert_true(fixture_exec(&f, &p));
+	assert_true(fixture_start(&f, &p));
+	fixture_wait(&f, &p);
+	assert_int_equal(strncmp(p.output, "time:[", 6), 0);
+	assert_null(strstr(p.output, own));
+	fixture_process_release(&p);
 }
 
 /* Another container's ipc, uts and PID namespaces, as in a pod. */
@@ -359,9 +431,16 @@ static void test_user_namespace(void **state)
 {
 	own_root(100000);
 	fixture_map_ids(&f, 100000, 65536);
-	fixture_shell(&f, "id -u; cat /proc/self/uid_map | tr -s ' '; touch /data/mine; "
-			  "stat -c %u /data/mine; echo x > /dev/null && echo null; hostname");
-	assert_output("0\n 0 100000 65536\n0\nnull\nfixture\n");
+	fixture_mask(&f, "/proc/kallsyms");
+	fixture_mask(&f, "/data");
+	fixture_readonly(&f, "/proc/sys");
+	fixture_sysctl(&f, "net.ipv4.ip_forward", "1");
+	fixture_sysctl(&f, "kernel.domainname", "example");
+	fixture_shell(&f, "cat /proc/kallsyms; ls /data; cat /proc/sys/kernel/domainname "
+			  "/proc/sys/net/ipv4/ip_forward; id -u; cat /proc/self/uid_map | tr -s ' "
+			  "'; touch /tmp/mine; "
+			  "stat -c %u /tmp/mine; echo x > /dev/null && echo null; hostname");
+	assert_output("example\n1\n0\n 0 100000 65536\n0\nnull\nfixture\n");
 	own_root(0);
 }
 
@@ -610,6 +689,8 @@ static const struct CMUnitTest tests[] = {
 	LAUNCH_TEST(test_exit_codes),
 	LAUNCH_TEST(test_killed_is_128_and_signal),
 	LAUNCH_TEST(test_killed_before_start),
+	LAUNCH_TEST(test_killed_during_setup),
+	LAUNCH_TEST(test_abort_during_setup),
 	LAUNCH_TEST(test_abort_leaves_nothing),
 	LAUNCH_TEST(test_start_twice),
 	LAUNCH_TEST(test_program_not_found),
@@ -624,6 +705,7 @@ static const struct CMUnitTest tests[] = {
 	LAUNCH_TEST(test_home_given),
 	LAUNCH_TEST(test_cwd_is_made),
 	LAUNCH_TEST(test_no_descriptor_leaks),
+	LAUNCH_TEST(test_agent_without_streams),
 	LAUNCH_TEST(test_signals_are_default),
 	LAUNCH_TEST(test_oom_score_is_not_inherited),
 	LAUNCH_TEST(test_oom_score_is_set),

@@ -600,6 +600,7 @@ static void test_exec_takes_what_is_missing(void **state)
 	s.caps.n_bounding = 1;
 	one_rlimit("RLIMIT_CORE", 1, 2);
 	s.process.oomscoreadj = 5;
+	s.user.uid = 77;
 	s.process.nonewprivileges = true;
 	one_seccomp_rule("SCMP_ACT_LOG");
 	process.args = args;
@@ -610,6 +611,7 @@ static void test_exec_takes_what_is_missing(void **state)
 	assert_true(plan->capabilities.bounding == 1);
 	assert_int_equal(plan->rlimit_count, 1);
 	assert_int_equal(plan->oom_score_adj, 5);
+	assert_int_equal(plan->uid, 77);
 	assert_non_null(plan->seccomp);
 	/* This one comes from the request alone. */
 	assert_false(plan->no_new_privileges);

@@ -263,9 +263,14 @@ uint64_t oom_target_check(struct oom_target *target)
 	if (!target->monitor || read_counters(target, &now) < 0)
 		return 0;
 	kills = now.oom_kill - target->last.oom_kill;
-	if (kills > 0)
+	/*
+	 * "Before" is the state at the last kill, not at the last look: the kernel counts the limit
+	 * that was hit before it kills, and tells of both, so that a look in between is usual.
+	 */
+	if (kills > 0) {
 		report(target, &now);
-	target->last = now;
+		target->last = now;
+	}
 	while (kills > 0 && !list_empty(&target->monitor->queue) &&
 		waiter_wake_one(&target->monitor->waiters, 0))
 		;

@@ -3,12 +3,10 @@
  * agent-api-containers.md sections 3, 9, 10.
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "base/worker_process.h"
-#include "memory/memory_stats.h"
 #include "sandbox/container.h"
+#include "sandbox/container_stats.h"
 #include "sandbox/sandbox.h"
 #include "service/handlers.h"
 
@@ -158,68 +156,41 @@ HANDLER(remove_container)
 /* ---- StatsContainer
  * ------------------------------------------------------------------------------- */
 
-/* Outlives the call if that is cancelled: the worker's answer still finds it. */
-struct stats_read {
-	struct worker_request request;
-	struct rpc_call *call;
-};
-
-static void on_stats(
-	struct worker_request *request, int result, const struct worker_file *files, size_t count)
+static void on_stats(void *owner, Grpc__CgroupStats *stats, const struct error *err)
 {
-	struct stats_read *read = container_of(request, struct stats_read, request);
-	struct rpc_call *call = read->call;
+	struct rpc_call *call = owner;
 	Grpc__StatsContainerResponse *response = (void *)call->response;
-	const Grpc__StatsContainerRequest *asked = (void *)call->request;
-	struct error err = ERROR_INIT;
+	const Grpc__StatsContainerRequest *request = (void *)call->request;
+	struct error own;
 
-	free(read);
-	if (result < 0)
-		error_errno(
-			&err, -result, "read the statistics of container %s", asked->container_id);
-	else
-		result = memory_stats_fill(
-			files, count, &call->arena, &response->cgroup_stats, &err);
-	if (result < 0)
-		rpc_call_fail(call, &err);
-	else
+	if (!err) {
+		response->cgroup_stats = stats;
 		rpc_call_reply(call);
+		return;
+	}
+	own = *err;
+	error_prefix(&own, "container %s", request->container_id);
+	rpc_call_fail(call, &own);
 }
 
 static void stats_cancelled(struct rpc_call *call, int reason)
 {
-	struct stats_read *read = call->data;
-
-	worker_cancel(&read->request);
-	free(read);
+	container_stats_cancel(call->data);
 }
 
 HANDLER(stats_container)
 {
 	const Grpc__StatsContainerRequest *request = (void *)call->request;
-	struct sandbox *sandbox = context;
 	struct container *container =
-		find_container(sandbox, request->container_id, STATUS_INVALID_ARGUMENT, err);
-	struct stats_read *read;
+		find_container(context, request->container_id, STATUS_INVALID_ARGUMENT, err);
+	struct container_stats *read;
 	int r;
 
 	if (!container)
 		return -ENOENT;
-	if (container->cgroup.fd < 0)
-		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
-			"container %s has no cgroup: it is %s", container->id,
-			container_state_name(container->state));
-	read = calloc(1, sizeof(*read));
-	if (!read)
-		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "read statistics");
-	read->call = call;
-	r = worker_read(sandbox->worker, &read->request, container->cgroup.path, memory_stats_files,
-		memory_stats_file_count, on_stats);
-	if (r < 0) {
-		free(read);
-		return error_errno(err, -r, "ask the worker for the statistics of container %s",
-			container->id);
-	}
+	r = container_stats_read(container, &call->arena, on_stats, call, &read, err);
+	if (r < 0)
+		return r;
 	call->data = read;
 	call->cancelled = stats_cancelled;
 	return RPC_PENDING;

@@ -6,7 +6,6 @@
 
 #include "base/strings.h"
 #include "hard_limits.h"
-#include "memory/oom_monitor.h"
 #include "sandbox/sandbox.h"
 #include "service/handlers.h"
 

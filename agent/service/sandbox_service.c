@@ -11,7 +11,6 @@
 #include "sandbox/sandbox.h"
 #include "service/handlers.h"
 #include "service/versions.h"
-#include "storage/storage.h"
 
 #include "agent.pb-c.h"
 

@@ -1,0 +1,65 @@
+/* container_stats: see container_stats.h. Called by service/container_service. */
+#include "sandbox/container_stats.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "memory/memory_stats.h"
+#include "sandbox/container.h"
+#include "sandbox/sandbox.h"
+
+struct container_stats {
+	struct worker_request request;
+	struct arena *arena;
+	container_stats_fn done;
+	void *owner;
+};
+
+static void on_read(
+	struct worker_request *request, int result, const struct worker_file *files, size_t count)
+{
+	struct container_stats *read = container_of(request, struct container_stats, request);
+	Grpc__CgroupStats *stats = NULL;
+	struct error err = ERROR_INIT;
+
+	if (result < 0)
+		error_errno(&err, -result, "read statistics");
+	else
+		result = memory_stats_fill(files, count, read->arena, &stats, &err);
+	read->done(read->owner, stats, result < 0 ? &err : NULL);
+	free(read);
+}
+
+int container_stats_read(struct container *container, struct arena *arena, container_stats_fn done,
+	void *owner, struct container_stats **ret, struct error *err)
+{
+	struct container_stats *read;
+	int r;
+
+	if (container->cgroup.fd < 0)
+		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+			"container %s has no cgroup: it is %s", container->id,
+			container_state_name(container->state));
+	read = calloc(1, sizeof(*read));
+	if (!read)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "read statistics");
+	read->arena = arena;
+	read->done = done;
+	read->owner = owner;
+	r = worker_read(container->sandbox->worker, &read->request, container->cgroup.path,
+		memory_stats_files, memory_stats_file_count, on_read);
+	if (r < 0) {
+		free(read);
+		return error_errno(err, -r, "ask the worker for the statistics of container %s",
+			container->id);
+	}
+	*ret = read;
+	return 0;
+}
+
+void container_stats_cancel(struct container_stats *read)
+{
+	worker_cancel(&read->request);
+	free(read);
+}

@@ -23,17 +23,19 @@ violation() {
 }
 
 # What each folder may include besides itself. "messages" stands for generated headers, "root" for
-# hard_limits.h and config.h beside the folders. The folders of host-tools may use one another.
+# hard_limits.h and config.h beside the folders. The folders of host-tools may use one another. Two
+# entries skip a layer or go sideways, never up: storage finds its block devices with device, and
+# service words the records and figures that memory and storage hand to it through the sandbox.
 declare -A allowed=(
 	[agent/base]=''
 	[agent/ttrpc]='base messages root'
 	[agent/kernel]='base messages root'
 	[agent/memory]='base kernel messages root'
-	[agent/storage]='base kernel messages root'
+	[agent/storage]='base kernel device messages root'
 	[agent/device]='base kernel messages root'
 	[agent/launch]='base kernel messages root'
 	[agent/sandbox]='base kernel memory storage device launch messages root'
-	[agent/service]='base ttrpc sandbox messages root'
+	[agent/service]='base ttrpc sandbox memory storage messages root'
 	[agent/telemetry]='base kernel root'
 	[agent/boot]='base kernel telemetry root'
 	[agent]='base kernel memory storage device launch sandbox service ttrpc telemetry boot messages root'

@@ -14,8 +14,8 @@ struct arena_chunk;
 
 struct arena {
 	struct arena_chunk *chunks; /* newest first; owned */
-	size_t used;                /* bytes taken from the budget, chunk headers included */
-	size_t budget;              /* hard maximum of used */
+	size_t used;		    /* bytes taken from the budget, chunk headers included */
+	size_t budget;		    /* hard maximum of used */
 };
 
 void arena_init(struct arena *arena, size_t budget);

@@ -16,7 +16,7 @@ struct buffer {
 
 void buffer_init(struct buffer *buf, size_t max);
 void buffer_release(struct buffer *buf); /* frees, leaves an empty buffer with the same max */
-void buffer_clear(struct buffer *buf);   /* len = 0, keeps memory */
+void buffer_clear(struct buffer *buf);	 /* len = 0, keeps memory */
 /* 0, or -EMSGSIZE past max, or -ENOMEM; nothing appended on failure. */
 int buffer_append(struct buffer *buf, const void *data, size_t len);
 int buffer_printf(struct buffer *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -23,9 +23,9 @@ typedef void (*child_exit_fn)(struct child_process *child);
 
 struct child_process {
 	struct list_node node; /* in the table of living children */
-	pid_t pid;             /* 0 = never started, or disowned; after exit only for logs */
-	int pidfd;             /* owned while it lives; -1 from on_exit on */
-	bool exited;           /* set before on_exit: the number in pid may soon be somebody else's */
+	pid_t pid;	       /* 0 = never started, or disowned; after exit only for logs */
+	int pidfd;	       /* owned while it lives; -1 from on_exit on */
+	bool exited;	 /* set before on_exit: the number in pid may soon be somebody else's */
 	int exit_status; /* exit code, or 128 + signal; valid when exited */
 	int exit_signal; /* signal that killed it, 0 otherwise */
 	child_exit_fn on_exit;
@@ -34,7 +34,7 @@ struct child_process {
 
 struct child_fork_options {
 	uint64_t clone_flags; /* CLONE_NEW*, CLONE_INTO_CGROUP...; CLONE_PIDFD is added */
-	int cgroup_fd;        /* used with CLONE_INTO_CGROUP, else ignored */
+	int cgroup_fd;	      /* used with CLONE_INTO_CGROUP, else ignored */
 };
 
 /* Blocks SIGCHLD, opens the signalfd, joins the loop. Once per process. SIGPIPE becomes ignored. */
@@ -62,7 +62,7 @@ int child_process_wait(struct child_process *child);
  * the OOM killer" looks once instead of once per child. May be NULL.
  */
 void child_reaper_set_batch_hook(void (*hook)(void *context), void *context);
-unsigned child_process_count(void); /* living children we know */
+unsigned child_process_count(void);  /* living children we know */
 uint64_t child_reaper_orphans(void); /* unknown children reaped so far */
 
 #endif

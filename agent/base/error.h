@@ -60,7 +60,8 @@ int error_set(struct error *err, enum status_code status, int errnum, const char
 int error_errno(struct error *err, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* error_set() with STATUS_INVALID_ARGUMENT and no errno: the peer asked for something impossible. */
+/* error_set() with STATUS_INVALID_ARGUMENT and no errno: the peer asked for something impossible.
+ */
 int error_invalid(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
@@ -74,7 +75,8 @@ const char *error_render(const struct error *err, char *out, size_t size);
 
 /* "ENOENT", or "E<number>" in a static buffer for an unknown one. Never NULL; takes |errnum|. */
 const char *errno_name(int errnum);
-/* "No such file or directory" in English, without locale machinery (which would bring in dlopen). */
+/* "No such file or directory" in English, without locale machinery (which would bring in dlopen).
+ */
 const char *errno_text(int errnum);
 
 #endif

@@ -152,7 +152,7 @@ bool event_source_added(const struct event_source *source)
 void event_timer_start(struct event_loop *loop, struct event_timer *timer, uint64_t delay_ms,
 	event_timer_fn callback, const char *name)
 {
-	struct list_node *after = loop->timers.prev;
+	struct list_node *after;
 	uint64_t delay_ns;
 
 	list_remove(&timer->node);

@@ -25,8 +25,8 @@ typedef void (*event_task_fn)(struct event_task *task);
 
 struct event_source {
 	struct event_loop *loop; /* NULL while not added */
-	int fd;                  /* not owned */
-	uint32_t events;         /* EPOLLIN..., 0 = parked: not in epoll at all (no HUP storms) */
+	int fd;			 /* not owned */
+	uint32_t events;	 /* EPOLLIN..., 0 = parked: not in epoll at all (no HUP storms) */
 	event_source_fn callback;
 	const char *name; /* static text, for logs */
 };
@@ -49,7 +49,8 @@ struct event_loop *event_loop_new(void);
 void event_loop_free(struct event_loop *loop); /* sources must be gone or are forgotten */
 /* Runs until event_loop_stop(); 0, or a negative errno when epoll itself fails. */
 int event_loop_run(struct event_loop *loop);
-/* One pass, waiting at most timeout_ms (-1: for ever). Number of callbacks run, or negative errno. */
+/* One pass, waiting at most timeout_ms (-1: for ever). Number of callbacks run, or negative errno.
+ */
 int event_loop_step(struct event_loop *loop, int timeout_ms);
 void event_loop_stop(struct event_loop *loop);
 uint64_t event_loop_now_ns(void); /* CLOCK_MONOTONIC */

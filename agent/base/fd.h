@@ -8,7 +8,8 @@
 
 int fd_set_nonblock(int fd, bool on);
 int fd_set_cloexec(int fd, bool on);
-/* read(2)/write(2) until len bytes, end of file or error; bytes done, or negative errno. May sleep. */
+/* read(2)/write(2) until len bytes, end of file or error; bytes done, or negative errno. May sleep.
+ */
 ssize_t fd_read_full(int fd, void *data, size_t len);
 ssize_t fd_write_full(int fd, const void *data, size_t len);
 /* Close every descriptor >= lowest except those in keep (ascending order); close_range(2) based. */

@@ -23,8 +23,8 @@ typedef void (*helper_done_fn)(struct helper *helper, int result, const struct e
 struct helper {
 	/*
 	 * Set by the caller before helper_run(): descriptors the child may use, at most
-	 * HELPER_KEEP_MAX. It keeps these and stdio; all others are closed in it, because its copy of
-	 * somebody's pipe would hold back the end of file there.
+	 * HELPER_KEEP_MAX. It keeps these and stdio; all others are closed in it, because its copy
+	 * of somebody's pipe would hold back the end of file there.
 	 */
 	const int *keep;
 	size_t keep_count;
@@ -46,8 +46,8 @@ struct helper {
 
 /*
  * Starts fn(arg) in a child. timeout_ms 0 = no deadline. 0 or negative errno with err filled (then
- * done is never called). name is static text. A zeroed struct, or one whose run is over, may be started.
- * In the child records of log go to stderr: the sink's descriptor is closed there.
+ * done is never called). name is static text. A zeroed struct, or one whose run is over, may be
+ * started. In the child records of log go to stderr: the sink's descriptor is closed there.
  */
 int helper_run(struct event_loop *loop, struct helper *helper, helper_fn fn, void *arg,
 	uint64_t timeout_ms, helper_done_fn done, const char *name, struct error *err);

@@ -18,8 +18,8 @@ static inline bool list_empty(const struct list_node *head)
 {
 	return !head->next || head->next == head;
 }
-static inline void list_insert_(struct list_node *node, struct list_node *prev,
-	struct list_node *next)
+static inline void list_insert_(
+	struct list_node *node, struct list_node *prev, struct list_node *next)
 {
 	node->prev = prev;
 	node->next = next;

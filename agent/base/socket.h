@@ -1,12 +1,10 @@
 /*
  * socket: addresses of stream sockets.
  *
- *   vsock://CID:PORT      AF_VSOCK; CID -1 (any) when listening (kernel: include/uapi/linux/vm_sockets.h)
- *   unix://PATH           AF_UNIX, file system name
- *   unix://@NAME          AF_UNIX, abstract
- *   hvsock://PATH:PORT    hybrid vsock: connect to unix PATH, write "CONNECT PORT\n", read "OK n\n"
- *                         (connect only; host-side.md 4.3)
- * No name service is ever asked.
+ *   vsock://CID:PORT      AF_VSOCK; CID -1 (any) when listening (kernel:
+ * include/uapi/linux/vm_sockets.h) unix://PATH           AF_UNIX, file system name unix://@NAME
+ * AF_UNIX, abstract hvsock://PATH:PORT    hybrid vsock: connect to unix PATH, write "CONNECT
+ * PORT\n", read "OK n\n" (connect only; host-side.md 4.3) No name service is ever asked.
  */
 #ifndef BASE_SOCKET_H
 #define BASE_SOCKET_H
@@ -21,8 +19,9 @@ enum address_kind { ADDRESS_VSOCK, ADDRESS_UNIX, ADDRESS_HVSOCK };
 
 struct address {
 	enum address_kind kind;
-	uint32_t cid, port;                          /* vsock; port also for hvsock */
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* unix, hvsock; "@name" = abstract */
+	uint32_t cid, port; /* vsock; port also for hvsock */
+	char path[sizeof(
+		((struct sockaddr_un *)0)->sun_path)]; /* unix, hvsock; "@name" = abstract */
 };
 
 /* Parses text; *ret untouched on failure; error names the text. */
@@ -40,7 +39,8 @@ int socket_accept(int listen_fd);
 int socket_pair(int type, int fds[2]);
 #define SOCKET_FDS_MAX 16
 /*
- * Sends one message with n <= SOCKET_FDS_MAX descriptors (SCM_RIGHTS); bytes sent or negative errno.
+ * Sends one message with n <= SOCKET_FDS_MAX descriptors (SCM_RIGHTS); bytes sent or negative
+ * errno.
  */
 ssize_t socket_send_fds(int sock, const void *data, size_t len, const int *fds, size_t n);
 /*

@@ -10,7 +10,8 @@
 
 struct waiter {
 	struct list_node node;
-	/* value >= 0: what was waited for has come (meaning is the list owner's); < 0: negative errno */
+	/* value >= 0: what was waited for has come (meaning is the list owner's); < 0: negative
+	 * errno */
 	void (*wake)(struct waiter *waiter, int value);
 };
 
@@ -20,8 +21,9 @@ struct waiter_list {
 
 void waiter_list_init(struct waiter_list *list);
 bool waiter_list_empty(const struct waiter_list *list);
-void waiter_park(struct waiter_list *list, struct waiter *waiter); /* at the end: first come, first served */
-void waiter_unlink(struct waiter *waiter);                         /* idempotent */
+void waiter_park(
+	struct waiter_list *list, struct waiter *waiter); /* at the end: first come, first served */
+void waiter_unlink(struct waiter *waiter);		  /* idempotent */
 /* Wakes the oldest; false when there is none. */
 bool waiter_wake_one(struct waiter_list *list, int value);
 /* Wakes those that wait now; ones that park again during this are left for the next time. */

@@ -22,22 +22,23 @@ struct worker_file {
 	size_t len;
 };
 
-/* result 0, or negative errno (-ETIMEDOUT, -EIO): then files is NULL. Runs once unless cancelled. */
-typedef void (*worker_done_fn)(struct worker_request *request, int result,
-	const struct worker_file *files, size_t count);
+/* result 0, or negative errno (-ETIMEDOUT, -EIO): then files is NULL. Runs once unless cancelled.
+ */
+typedef void (*worker_done_fn)(
+	struct worker_request *request, int result, const struct worker_file *files, size_t count);
 
 struct worker_request {
 	struct list_node node;
 	unsigned id;
 	worker_done_fn done;
-	char *message;  /* owned while queued */
+	char *message; /* owned while queued */
 	size_t message_len;
 	const char *const *names; /* caller's, static */
 	size_t count;
 };
 
 #define WORKER_FILES_MAX 24
-#define WORKER_FILE_MAX  16384 /* a longer file is cut at a line's end */
+#define WORKER_FILE_MAX	 16384 /* a longer file is cut at a line's end */
 
 /* Forks the child. NULL on failure (errno set). */
 struct worker *worker_new(struct event_loop *loop);

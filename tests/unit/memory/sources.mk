@@ -1,1 +1,1 @@
-UNIT_TESTS += $(addprefix tests/unit/memory/, test_oom_cause.c test_memory_stats.c)
+UNIT_TESTS += $(addprefix tests/unit/memory/, test_oom_cause.c test_memory_stats.c test_oom_monitor.c)

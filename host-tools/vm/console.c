@@ -50,6 +50,13 @@ static void finish_line(struct console *console)
 	console->partial[console->partial_len] = '\0';
 	if (console->partial_len == 0)
 		return;
+	if (console->panic[0]) {
+		/* What led to the panic is worth more than the registers that follow it. */
+		if (console->on_line)
+			console->on_line(console->context, console->partial);
+		console->partial_len = 0;
+		return;
+	}
 	if (console->count == CONSOLE_LINES) {
 		console->first = (console->first + 1) % CONSOLE_LINES;
 		console->count--;

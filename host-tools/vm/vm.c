@@ -16,6 +16,7 @@
 #include "base/path.h"
 #include "base/socket.h"
 #include "base/strings.h"
+#include "vm/private_folder.h"
 #include "vm/qemu_command.h"
 #include "vm/qmp.h"
 #include "vm/vhost_vsock.h"
@@ -43,8 +44,8 @@ struct vm {
 	struct event_timer kill_timer;
 	struct event_task gone_task;
 	bool stopping;
-	char folder[PATH_MAX];	    /* private, empty = none */
-	char socket_path[PATH_MAX]; /* of our vsock device */
+	struct private_folder folder;
+	char socket_path[PRIVATE_FOLDER_MAX + 16]; /* of our vsock device */
 };
 
 /* What QEMU's child needs of the parent; all CLOEXEC, cleared in the child. */
@@ -163,23 +164,6 @@ static void on_vsock_ready(void *owner)
 /* ---- start
  * --------------------------------------------------------------------------------------- */
 
-static int make_folder(struct vm *vm, struct error *err)
-{
-	const char *base = getenv("XDG_RUNTIME_DIR");
-	int r;
-
-	if (str_empty(base) || access(base, W_OK) < 0)
-		base = "/tmp";
-	r = path_join(vm->folder, sizeof(vm->folder), base, "cradle-XXXXXX");
-	if (r == 0 && !mkdtemp(vm->folder))
-		r = -errno;
-	if (r < 0) {
-		vm->folder[0] = '\0';
-		return error_errno(err, -r, "create a private folder in %s", base);
-	}
-	return 0;
-}
-
 static int make_vsock(struct vm *vm, struct error *err)
 {
 	struct vsock_device_events events = {.ready = on_vsock_ready, .owner = vm};
@@ -191,10 +175,10 @@ static int make_vsock(struct vm *vm, struct error *err)
 		return 0;
 	}
 	vm->config.vsock = VM_VSOCK_VHOST_USER;
-	r = make_folder(vm, err);
+	r = private_folder_make(&vm->folder, err);
 	if (r < 0)
 		return r;
-	path_join(vm->socket_path, sizeof(vm->socket_path), vm->folder, "vsock");
+	path_join(vm->socket_path, sizeof(vm->socket_path), vm->folder.path, "vsock");
 	vm->config.vsock_socket = vm->socket_path;
 	vm->device = vsock_device_new(vm->loop, vm->socket_path, OWN_DEVICE_CID, err);
 	if (!vm->device)
@@ -362,8 +346,7 @@ void vm_free(struct vm *vm)
 	qmp_release(&vm->qmp);
 	vsock_device_free(vm->device);
 	close_fd(&vm->config.vhost_fd);
-	if (vm->folder[0])
-		path_remove_tree(vm->folder);
+	private_folder_remove(&vm->folder);
 	free(vm);
 }
 
@@ -412,38 +395,62 @@ static void complaint_text(const struct vm *vm, char *out, size_t size)
 	}
 }
 
+/* What to do about a panic, by what it says. */
+static const char *panic_advice(const char *panic)
+{
+	if (strstr(panic, "init found") || strstr(panic, "mount root"))
+		return "The kernel found no program to start: is the initrd whole ('make initrd') "
+		       "and its agent built for this architecture?";
+	if (strstr(panic, "kill init"))
+		return "The agent, process 1 of the guest, ended: its last words are below, if it "
+		       "had any.";
+	return "The lines below say more; --verbose shows all of the console.";
+}
+
+static void explain_exit(
+	const struct vm *vm, const char *program, const char *said, struct failure *failure)
+{
+	const struct child_process *child = &vm->child;
+	const char *advice = "This is QEMU's own message; cradle is made for QEMU 7.2 and later.";
+	const char *colon = said[0] ? ": " : "";
+
+	if (vm->config.accel == VM_ACCEL_KVM)
+		advice = "KVM may not work here: try --accel tcg.";
+	else if (child->exit_signal)
+		advice = "Was it killed from outside, or is this host out of memory?";
+	if (child->exit_signal)
+		failure_set(failure, "QEMU died", advice, "%s was ended by signal %d%s%s", program,
+			child->exit_signal, colon, said);
+	else
+		failure_set(failure, "QEMU did not start", advice, "%s ended with %d%s%s", program,
+			child->exit_status, colon, said);
+}
+
 void vm_explain(const struct vm *vm, struct failure *failure)
 {
 	const char *program =
 		vm->config.qemu ? vm->config.qemu : qemu_default_program(vm->config.arch);
-	const struct child_process *child = &vm->child;
+	const struct console *console = &vm->console;
 	char said[400];
 
 	complaint_text(vm, said, sizeof(said));
-	if (vm->console.panic[0])
-		failure_set(failure, "the guest's kernel panicked",
-			"The console's last lines say more; --verbose shows all of it.", "%s",
-			vm->console.panic);
-	else if (child->exit_status == 127 && strstr(said, "ENOENT"))
+	if (console->panic[0])
+		failure_set(failure, "the guest's kernel panicked", panic_advice(console->panic),
+			"%s", console->panic);
+	else if (vm->child.exit_status == 127 && strstr(said, "ENOENT"))
 		failure_set(failure, "QEMU did not start",
 			"Install it (Debian: apt install qemu-system-x86), or name it with --qemu.",
 			"%s is not there", program);
-	else if (child->exit_signal)
-		failure_set(failure, "QEMU died",
-			"Was it killed from outside, or is this host out of memory?",
-			"%s was ended by signal %d%s%s", program, child->exit_signal,
-			said[0] ? ": " : "", said);
-	else if (child->exit_status != 0)
-		failure_set(failure, "QEMU did not start",
-			"This is QEMU's own message; cradle is made for QEMU 7.2 and later.",
-			"%s ended with %d: %s", program, child->exit_status,
-			said[0] ? said : "it gave no reason");
+	else if (vm->child.exit_status != 0)
+		explain_exit(vm, program, said, failure);
+	else if (console->bytes == 0)
+		failure_set(failure, "the guest ended before it said a word",
+			"Is it a whole kernel, built for this architecture?", "kernel %s",
+			vm->config.kernel);
 	else
-		failure_set(failure, "the guest ended",
-			"Did the kernel die before its console came up? --verbose shows the "
-			"console.",
+		failure_set(failure, "the guest ended", "Its last lines are below.",
 			"the VM was reset or powered off%s%s",
-			vm->console.complaint[0] ? "; the agent's last word: " : "",
-			vm->console.complaint);
-	failure->show_console = vm->console.bytes > 0;
+			console->complaint[0] ? "; the agent's last word: " : "",
+			console->complaint);
+	failure->show_console = console->bytes > 0;
 }

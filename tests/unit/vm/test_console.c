@@ -82,6 +82,8 @@ static void recognises_a_panic_split_anywhere(void **state)
 		console_feed(&console, text, cut);
 		console_feed(&console, text + cut, strlen(text) - cut);
 		assert_string_equal(console.panic, "Attempted to kill init! exitcode=0x0100");
+		/* Its consequences do not push out what led to it. */
+		assert_int_equal(console.count, 1);
 	}
 }
 

@@ -680,7 +680,8 @@ static void test_terminal_not_taken(void **state)
 {
 	f.process.terminal = true;
 	fixture_args(&f, "nothing-here", NULL);
-	assert_fails("was not found"); /* teardown looks for the master */
+	assert_fails("was not found");
+	assert_int_equal(f.init.launch.terminal_fd, -1);
 }
 
 static const struct CMUnitTest tests[] = {

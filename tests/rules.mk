@@ -1,4 +1,6 @@
 # Unit tests and the checks of the sources. Included by the Makefile.
+#   make test               everything below, with its own set-up; last line: N passed, N failed
+#   make test-rpc test-vm test-interop   the agent as a process; as PID 1 of a guest; with Go's ttrpc
 #   make test-unit          unit tests and the tests of scripts (SAN=1: unit tests under sanitizers)
 #   make lint               layers, banned calls, link map, format, clang-tidy, cppcheck
 #   make format             clang-format over all sources
@@ -21,6 +23,46 @@ test-unit: run-unit
 run-unit: unit-bins
 	$(Q)rm -f $(TEST_RESULTS)/unit
 	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/unit --timeout 90 $(UNIT_BINS) $(HOST_UNIT_BINS) $(if $(SAN),,$(SCRIPT_TESTS))
+
+# ---- the agent as a process, as PID 1 of a guest; the whole ------------------------------------------------
+.PHONY: run-rpc run-vm run-tree test-rpc test-vm
+# As root: containers are made. SAN=1: agent and client under sanitizers.
+run-rpc: $(RPC_BINS)
+	$(Q)rm -f $(TEST_RESULTS)/rpc
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/rpc --timeout 240 $(RPC_BINS)
+test-rpc: run-rpc
+	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/rpc
+# A guest each; the real QEMU, the fetched kernel.
+run-vm: $(VM_BINS) all kernel $(INITRD_IMG) rootfs
+	$(Q)rm -f $(TEST_RESULTS)/vm
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/vm --timeout 600 $(VM_BINS) $(VM_SCRIPT_TESTS)
+test-vm: run-vm
+	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/vm
+run-tree: $(BUILD)/cradle-agent
+	$(Q)rm -f $(TEST_RESULTS)/tree
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/tree --timeout 60 "tests/lint/test_tree.sh $(BUILD)"
+
+# Every suite, its own set-up included: packages first (a fresh machine has no compiler when make reads
+# this file), then a make of its own that builds all there is with every core, then one suite after another.
+ALL_RESULTS = $(addprefix build/$(ARCH)/results/,tree unit rpc interop vm) $(addprefix build/$(ARCH)-asan/results/,unit rpc)
+SUBMAKE     = $(MAKE) --no-print-directory
+.PHONY: test test-build
+test: deps
+	$(Q)$(SUBMAKE) -j$(shell nproc) test-build
+	$(Q)$(SUBMAKE) SAN=1 -j$(shell nproc) unit-bins rpc-bins
+	$(Q)rm -rf build/$(ARCH)/results build/$(ARCH)-asan/results
+	$(Q)$(SUBMAKE) run-tree
+	$(Q)$(SUBMAKE) run-unit
+	$(Q)$(SUBMAKE) SAN=1 run-unit
+	$(Q)$(SUBMAKE) run-rpc
+	$(Q)$(SUBMAKE) SAN=1 run-rpc
+	$(Q)$(SUBMAKE) run-interop
+	$(Q)$(SUBMAKE) run-vm
+	$(Q)$(RUN_TESTS) --sum $(ALL_RESULTS)
+.PHONY: rpc-bins vm-bins
+rpc-bins: $(RPC_BINS)
+vm-bins: $(VM_BINS)
+test-build: all unit-bins rpc-bins vm-bins $(INTEROP_BINS) kernel $(INITRD_IMG) rootfs
 
 # ---- sources ------------------------------------------------------------------------------------------
 LINT_GUEST   := $(BASE_SRC) $(TTRPC_SRC) $(AGENT_SRC) $(wildcard agent/main.c)

@@ -2,7 +2,6 @@
 #include "vsock/vsock_connection.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -217,7 +216,6 @@ static void owner_is_gone(struct vsock_connection *conn, bool hung)
 	if (!sending(conn)) {
 		vsock_connection_event(conn, VSOCK_EV_OWNER_GONE);
 	} else if (hung) {
-		conn->readable = true; /* up to its end of file */
 		start_deadline(conn, VSOCK_NO_PROGRESS_MS);
 	}
 }
@@ -367,20 +365,13 @@ static int owner_attach(struct vsock_connection *conn, int fd)
 	return r;
 }
 
-static bool hung_up(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
-}
-
 /* Its end of file: after the last byte, because reading found it. */
 static void owner_ended(struct vsock_connection *conn, bool gone)
 {
 	conn->end_read = true;
 	conn->readable = false;
 	stop_stall(conn);
-	if (gone || conn->owner_gone || hung_up(conn->source.fd)) {
+	if (gone || conn->owner_gone) {
 		conn->owner_gone = conn->hung = true;
 		swallow_backlog(conn);
 		vsock_connection_event(conn, VSOCK_EV_OWNER_GONE);
@@ -402,7 +393,7 @@ ssize_t vsock_connection_read(struct vsock_connection *conn, struct iovec *iov, 
 	n = recvmsg(conn->source.fd, &msg, MSG_DONTWAIT);
 	if (n > 0) {
 		/* A short read has emptied the socket; epoll says when there is more. */
-		conn->readable = (size_t)n == room || conn->hung;
+		conn->readable = (size_t)n == room;
 		if (conn->hung)
 			start_deadline(conn, VSOCK_NO_PROGRESS_MS);
 		return n;

@@ -39,11 +39,11 @@ unsigned vsock_credit_packets(const struct vsock_credit *credit)
 uint32_t vsock_credit_sendable(const struct vsock_credit *credit)
 {
 	uint32_t room = vsock_credit_free(credit), crumb = VSOCK_CRUMB;
-	bool flying = credit->sent != credit->guest_forwarded;
 
+	/* With nothing under way the room is the whole buffer: never a crumb. */
 	if (crumb > credit->guest_buffer / 4)
 		crumb = credit->guest_buffer / 4;
-	if (vsock_credit_packets(credit) == 0 || (flying && room < crumb))
+	if (vsock_credit_packets(credit) == 0 || room < crumb)
 		return 0;
 	return room;
 }

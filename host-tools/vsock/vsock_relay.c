@@ -2,7 +2,6 @@
 #include "vsock/vsock_relay.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,13 +39,6 @@ static void end_is_gone(struct vsock_relay_end *end)
 		on_patience, "vsock relay");
 }
 
-static bool hung_up(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
-}
-
 /* One read, if there is room. True when something was done. */
 static bool pull(struct vsock_relay_end *end)
 {
@@ -63,7 +55,7 @@ static bool pull(struct vsock_relay_end *end)
 		return true;
 	}
 	end->ended = true;
-	if (n < 0 || hung_up(end->source.fd))
+	if (n < 0)
 		end_is_gone(end);
 	return true;
 }

@@ -10,7 +10,8 @@
 
 #include "lib/test_main.h"
 
-#define SIZE   16 /* ring entries */
+#define SIZE   16   /* ring entries */
+#define BIG    1024 /* the largest ring */
 #define MEMORY 0x10000
 #define CUT    0x8000 /* second region */
 #define QEMU   0x7f0000000000ull
@@ -108,8 +109,16 @@ static void test_wrap(void **state)
 	assert_int_equal(vring_peek(&ring, 0, &chain), -EAGAIN);
 }
 
+/* Valid descriptors everywhere, also behind the ring: only the index is wrong. */
+static void put_everywhere(void)
+{
+	for (unsigned i = 0; i < 2 * SIZE; i++)
+		put(i, DATA, 1, 0, 0);
+}
+
 static void test_index_too_far(void **state)
 {
+	put_everywhere();
 	avail[1] = SIZE;
 	assert_int_equal(vring_available(&ring), SIZE);
 	avail[1] = SIZE + 1;
@@ -118,6 +127,7 @@ static void test_index_too_far(void **state)
 
 static void test_index_backwards(void **state)
 {
+	put_everywhere();
 	ring.next = 5;
 	avail[1] = 4;
 	assert_broken();
@@ -125,12 +135,14 @@ static void test_index_backwards(void **state)
 
 static void test_head_beyond(void **state)
 {
+	put_everywhere();
 	offer(SIZE);
 	assert_broken();
 }
 
 static void test_next_beyond(void **state)
 {
+	put_everywhere();
 	put(0, DATA, 1, VRING_DESC_F_NEXT, SIZE);
 	offer(0);
 	assert_broken();
@@ -230,6 +242,20 @@ static void test_crosses_regions(void **state)
 	assert_int_equal(chain.iov[0].iov_len, 3);
 	assert_int_equal(chain.iov[1].iov_len, 7);
 	assert_ptr_not_equal((uint8_t *)chain.iov[0].iov_base + 3, chain.iov[1].iov_base);
+}
+
+/* Each of 1,024 descriptors crosses: twice as many pieces as a chain can have. */
+static void test_too_many_pieces(void **state)
+{
+	ring.size = BIG;
+	ring.addresses = (struct vring_addresses){QEMU, QEMU + 0x4000, QEMU + 0x5000};
+	avail = (void *)(ram + 0x4000);
+	assert_int_equal(vring_map(&ring, &memory, NULL), 0);
+	for (unsigned i = 0; i < BIG; i++)
+		put(i, CUT - 1, 2, VRING_DESC_F_NEXT, i + 1);
+	desc[BIG - 1].flags = 0;
+	offer(0);
+	assert_broken();
 }
 
 static void indirect(uint64_t addr, uint32_t len, uint16_t flags)
@@ -462,6 +488,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(test_over_the_end),
 	CASE(test_address_wraps),
 	CASE(test_crosses_regions),
+	CASE(test_too_many_pieces),
 	CASE(test_indirect),
 	CASE(test_indirect_not_negotiated),
 	CASE(test_indirect_odd_size),

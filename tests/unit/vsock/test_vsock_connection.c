@@ -390,6 +390,7 @@ static void test_owner_gone_no_progress(void **state)
 	assert_int_equal(conn->credit.forwarded, 9);
 	receive(VSOCK_OP_CREDIT_UPDATE); /* BUFFER bytes of credit */
 	assert_int_equal(send_turn(), sizeof(data));
+	steps();
 	assert_int_equal(send_turn(), 0);
 	assert_int_equal(sent(&p), VSOCK_OP_SHUTDOWN);
 	assert_int_equal(p.flags, VSOCK_SHUTDOWN_BOTH);
@@ -457,6 +458,13 @@ static void test_credit_update(void **state)
 	assert_int_equal(sent(&p), VSOCK_OP_NONE);
 	receive(VSOCK_OP_CREDIT_REQUEST);
 	assert_int_equal(sent(&p), VSOCK_OP_CREDIT_UPDATE);
+	/* Every packet is an update. */
+	receive(VSOCK_OP_CREDIT_REQUEST);
+	send(peer, "x", 1, 0);
+	steps();
+	receive(VSOCK_OP_CREDIT_UPDATE);
+	assert_int_equal(send_turn(), 1);
+	assert_int_equal(sent(&p), VSOCK_OP_NONE);
 }
 
 /* Order: an RST goes before all else and alone. */

@@ -568,6 +568,91 @@ static void test_owner_closes(void **state)
 	assert_all_ended();
 }
 
+/* QEMU exits right after the guest's last bytes: they still reach the owner. */
+static void test_last_words(void **state)
+{
+	struct vsock_packet p;
+	uint8_t in[100];
+	int fd;
+
+	start();
+	fd = dial(1024);
+	p = packet_of(kernel_find(1024, (1u << 30) + 1), VSOCK_OP_RW);
+	p.len = 9;
+	fake_guest_send(&guest, &p, "last word", 0);
+	close(guest.sock);
+	guest.sock = -1;
+	for (int i = 0; i < 5; i++)
+		step(NULL);
+	assert_int_equal(recv(fd, in, sizeof(in), MSG_DONTWAIT), 9);
+	assert_int_equal(recv(fd, in, sizeof(in), MSG_DONTWAIT), 0);
+	close(fd);
+}
+
+/* A pass that ends at its budget goes on without being told: all 100 send, not the first 32. */
+static void test_more_to_do(void **state)
+{
+	struct vsock_packet p;
+	unsigned got = 0;
+	int fds[100];
+
+	start();
+	for (int i = 0; i < 100; i++)
+		fds[i] = dial(1024 + 2 * i);
+	for (int i = 0; i < 20; i++)
+		turn();
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(send(fds[i], "x", 1, 0), 1);
+	while (event_loop_step(loop, 0) > 0)
+		;
+	while (fake_guest_receive(&guest, &p, scratch, sizeof(scratch)))
+		got += p.op == VSOCK_OP_RW;
+	assert_int_equal(got, 100);
+	for (int i = 0; i < 100; i++)
+		close(fds[i]);
+}
+
+/* The guest may use a port again while bytes of its last user still go to a slow owner. */
+static void test_port_again(void **state)
+{
+	struct vsock_packet p;
+	struct kernel_conn *c;
+	int fd, other;
+
+	start();
+	fd = dial(1024);
+	c = kernel_find(1024, (1u << 30) + 1);
+	c->sleepy = true;
+	do {
+		p = packet_of(c, VSOCK_OP_RW);
+		p.len = 60000;
+		fake_guest_send(&guest, &p, scratch, 0);
+		for (int i = 0; i < 3; i++)
+			turn();
+	} while (c->host_buffer - (c->sent += 60000) > 200000);
+	for (int i = 0; i < 3; i++) { /* past what a socket holds */
+		p = packet_of(c, VSOCK_OP_RW);
+		p.len = 60000;
+		fake_guest_send(&guest, &p, scratch, 0);
+		step(NULL);
+	}
+	kernel_send(c, VSOCK_OP_RST, 0);
+	for (int i = 0; i < 5; i++)
+		turn();
+	assert_int_equal(open_connections(), 1); /* the bytes */
+	p = packet_of(c, VSOCK_OP_RW);
+	kernel_drop(c);
+	fake_guest_send(&guest, &p, NULL, 0);
+	assert_true(fake_guest_await(&guest, &p, scratch, sizeof(scratch), 1));
+	assert_int_equal(p.op, VSOCK_OP_RST); /* nobody has this key */
+	other = dial(1024);
+	exchange(other, 1000);
+	while (recv(fd, scratch, sizeof(scratch), MSG_DONTWAIT) > 0)
+		turn();
+	close(fd);
+	assert_all_ended();
+}
+
 static int accept_port, accept_peer = -1;
 
 static int on_accept(void *context, uint32_t port)
@@ -843,11 +928,15 @@ static void test_no_buffers(void **state)
 	}
 	/* The ring of buffers is used up, then 64 are owed, then nothing more is taken. */
 	assert_in_range(answered, 100, FAKE_RING);
+	send(fd, "waits", 5, 0);
 	for (int i = 0; i < 20; i++)
 		event_loop_step(loop, 0);
 	assert_int_equal(event_loop_step(loop, 0), 0); /* asleep */
 	guest.hold_receive = false;
 	fake_guest_give_back(&guest);
+	for (int i = 0; i < 20; i++)
+		turn();
+	assert_int_equal(recv(fd, scratch, 10, MSG_DONTWAIT), 5);
 	exchange(fd, 10000);
 }
 
@@ -879,6 +968,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_slow_reader, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_guest_closes, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_owner_closes, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_last_words, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_more_to_do, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_port_again, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_guest_dials, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_stray_packets, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_broken_rules, set_up, tear_down),

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -439,6 +440,7 @@ static pid_t start_qemu(const char *kernel, const char *initrd, const char *sock
 	char chardev[256];
 	pid_t pid;
 
+	unlink("qmp.sock");
 	snprintf(chardev, sizeof(chardev), "socket,id=c0,path=%s", socket_path);
 	pid = fork();
 	if (pid)
@@ -446,13 +448,56 @@ static pid_t start_qemu(const char *kernel, const char *initrd, const char *sock
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(open("console.log", O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
 	execlp(qemu, qemu, "-nodefaults", "-no-user-config", "-nic", "none", "-display", "none",
-		"-no-reboot", "-accel", "tcg", "-object",
+		"-qmp", "unix:qmp.sock,server=on,wait=off", "-accel", "tcg", "-object",
 		"memory-backend-memfd,id=mem0,size=256M,share=on", "-m", "256M", "-machine",
 		"q35,memory-backend=mem0", "-chardev", chardev, "-device",
 		"vhost-user-vsock-pci,chardev=c0", "-serial", "stdio", "-kernel", kernel, "-initrd",
 		initrd, "-append", "console=ttyS0 panic=-1 quiet", (char *)NULL);
 	perror(qemu);
 	_exit(127);
+}
+
+/* QMP without waiting for answers: QEMU's main loop may be waiting for us. */
+static void qmp(const char *command)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "qmp.sock"};
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	double end = now() + 1;
+
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		perror("qmp.sock");
+	dprintf(fd, "{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"%s\"}\n", command);
+	while (now() < end)
+		event_loop_step(loop, 50);
+}
+
+/* The VM stops for a second in the middle of a stream. */
+static void check_pause(void)
+{
+	int fd = dial(5002);
+	pid_t pid = start_client(client_down, fd);
+	bool paused;
+
+	for (double end = now() + 0.1; now() < end;)
+		event_loop_step(loop, 10);
+	qmp("stop");
+	paused = !vsock_device_ready(dev);
+	qmp("cont");
+	check(paused && join_client(pid), "64 MiB from a guest that is paused meanwhile", NULL);
+}
+
+static void check_reset(void)
+{
+	unsigned before = ready_count;
+	int fd = dial(5003);
+	char byte;
+
+	qmp("system_reset");
+	check(wait_for(&ready_count, before + 1, 60), "the driver comes up after a reset", NULL);
+	check(fd >= 0 && read(fd, &byte, 1) == 0, "a connection from before the reset has ended",
+		NULL);
+	close(fd);
+	run("echo after the reset", 5000, client_echo, 0);
 }
 
 static void run_checks(void)
@@ -471,6 +516,31 @@ static void run_checks(void)
 	check_guest_dials();
 	check_many();
 	check_at_once();
+	check_pause();
+	check_reset();
+}
+
+/* QEMU dies; another one comes to the same socket, and the guest powers off by itself. */
+static void check_second_qemu(char **argv, pid_t first)
+{
+	unsigned ready = ready_count, gone = gone_count;
+	int fd = dial(5003);
+	char byte;
+	pid_t qemu;
+
+	kill(first, SIGKILL);
+	waitpid(first, NULL, 0);
+	check(wait_for(&gone_count, gone + 1, 5), "QEMU's death is seen", NULL);
+	check(fd >= 0 && read(fd, &byte, 1) == 0, "its connections have ended", NULL);
+	close(fd);
+	check(dial(5000) == -ENOTCONN, "a dial after it is told so", NULL);
+	qemu = start_qemu(argv[1], argv[2], "vhost.sock");
+	check(wait_for(&ready_count, ready + 1, 60), "a second QEMU's driver comes up", NULL);
+	run("echo in the second guest", 5000, client_echo, 0);
+	close(dial_patiently(5008));
+	check(wait_for(&gone_count, gone + 2, 30), "it is gone after power off", NULL);
+	kill(qemu, SIGKILL);
+	waitpid(qemu, NULL, 0);
 }
 
 int main(int argc, char **argv)
@@ -501,11 +571,7 @@ int main(int argc, char **argv)
 		(unsigned long long)stats.packets_from_guest,
 		(unsigned long long)stats.packets_to_guest, (unsigned long long)stats.kicks,
 		(unsigned long long)stats.interrupts, stats.connections);
-	close(dial(5008));
-	check(wait_for(&gone_count, 1, 30), "QEMU is gone after power off", NULL);
-	check(dial(5000) == -ENOTCONN, "a dial after QEMU is told so", NULL);
-	kill(qemu, SIGKILL);
-	waitpid(qemu, NULL, 0);
+	check_second_qemu(argv, qemu);
 	vsock_device_free(dev);
 	event_loop_free(loop);
 	printf("1..%u\n", checks);

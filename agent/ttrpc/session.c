@@ -225,7 +225,7 @@ void session_cancel_calls(struct session *session, int reason)
 	}
 }
 
-/* Nobody waits for answers any more that are not made yet (docs/decisions.md). */
+/* Nobody waits for answers any more that are not made yet (server.h). */
 static void on_eof(struct ttrpc_connection *connection)
 {
 	session_cancel_calls(session_from(connection), -ECONNRESET);

@@ -275,7 +275,10 @@ static void without_budget_a_long_frame_is_skipped_a_short_one_taken(void **stat
 	fx->budget.max = 300000;
 	make_frame(&big, 1, 400000);
 	make_frame(&small, 3, 2000);
-	assert_true(peer_write(&fx->peer, big.data, big.len));
+	assert_true(peer_write(&fx->peer, big.data, big.len - 1));
+	step_until_quiet(fx);
+	assert_int_equal(fx->budget.used, 0); /* given back before the frame has ended */
+	assert_true(peer_write(&fx->peer, big.data + big.len - 1, 1));
 	assert_true(peer_write(&fx->peer, small.data, small.len));
 	step_until_quiet(fx);
 	assert_int_equal(fx->skipped, 1);

@@ -566,6 +566,11 @@ static void a_half_closed_peer_gets_answers_that_were_made(void **state)
 	assert_true(send_text(&fx->peer, 1, "Park", "", 0));
 	assert_true(send_read(&fx->peer, 3, "Read", 700000));
 	shutdown(fx->peer.fd, SHUT_WR);
+	step_until_quiet(fx);
+	assert_int_equal(fx->echo.cancelled, 1); /* at once, while the answer still waits */
+	assert_int_equal(fx->echo.last_reason, -ECONNRESET);
+	assert_int_equal(ttrpc_server_calls(fx->server), 0);
+	assert_int_equal(ttrpc_server_connections(fx->server), 1);
 	{
 		uint32_t stream_id = 0;
 

@@ -3,6 +3,7 @@
 // client. The messages are tagged by hand, so that nothing of ours generates both ends.
 //
 //	go_peer client ADDRESS   calls the test service there; prints "ok - name" or "not ok - name"
+//	go_peer agent ADDRESS    the same for a few methods of the real agent
 //	go_peer server ADDRESS   serves it; prints "listening"; ends when its standard input does
 //
 // ADDRESS is unix://PATH. The service is described in tests/lib/echo_service.h.
@@ -305,6 +306,83 @@ func runClient(path string) {
 	}
 }
 
+// ---- as a client of the agent --------------------------------------------------------------------
+
+type ContainerRequest struct {
+	ContainerId string `protobuf:"bytes,1,opt,name=container_id,proto3"`
+	ExecId      string `protobuf:"bytes,2,opt,name=exec_id,proto3"`
+}
+
+func (m *ContainerRequest) Reset()         { *m = ContainerRequest{} }
+func (m *ContainerRequest) String() string { return fmt.Sprintf("%+v", *m) }
+func (m *ContainerRequest) ProtoMessage()  {}
+
+const agentService = "grpc.AgentService"
+
+func (t *tester) health() error {
+	var health HealthCheckResponse
+	err := t.client.Call(context.Background(), "grpc.Health", "Check", &CheckRequest{}, &health)
+	if err == nil && health.Status != 1 {
+		err = fmt.Errorf("status %d", health.Status)
+	}
+	return err
+}
+
+func expectCode(err error, code codes.Code) error {
+	if st, ok := status.FromError(err); err == nil || !ok || st.Code() != code {
+		return fmt.Errorf("got %v, expected code %d", err, code)
+	}
+	return nil
+}
+
+func runAgent(path string) {
+	var version VersionCheckResponse
+	ctx := context.Background()
+	t := &tester{path: path}
+	t.client = t.dial()
+	defer t.client.Close()
+
+	t.check("the agent is healthy", t.health())
+	err := t.client.Call(ctx, "grpc.Health", "Version", &CheckRequest{}, &version)
+	if err == nil && (version.GrpcVersion != "0.0.1" || version.AgentVersion != "4.1.0") {
+		err = fmt.Errorf("got %v", version)
+	}
+	t.check("the agent's versions", err)
+
+	// A blocked call keeps nobody waiting, and its deadline ends it.
+	soon, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	blocked := make(chan error, 1)
+	go func() { blocked <- t.client.Call(soon, agentService, "GetOOMEvent", &Empty{}, &Empty{}) }()
+	err = all(100, func(int) error { return t.health() })
+	select {
+	case early := <-blocked:
+		err = fmt.Errorf("GetOOMEvent ended early: %v", early)
+	default:
+	}
+	t.check("100 calls are answered beside a blocked one", err)
+	err = <-blocked
+	if !errors.Is(err, context.DeadlineExceeded) {
+		err = expectCode(err, codes.DeadlineExceeded)
+	} else {
+		err = nil
+	}
+	t.check("the blocked one ends with its deadline", err)
+
+	err = t.client.Call(ctx, agentService, "WaitProcess", &ContainerRequest{ContainerId: "none"}, &Empty{})
+	if st, ok := status.FromError(err); err == nil || !ok || !strings.Contains(st.Message(), "none") {
+		t.check("an unknown container is an error that names it", fmt.Errorf("got %v", err))
+	} else {
+		t.check("an unknown container is an error that names it", nil)
+	}
+	err = t.client.Call(ctx, agentService, "NoSuchMethod", &Empty{}, &Empty{})
+	t.check("an unknown method", expectCode(err, codes.Unimplemented))
+	t.check("the agent is healthy still", t.health())
+	if t.failed {
+		os.Exit(1)
+	}
+}
+
 // ---- as a server for our client -----------------------------------------------------------------
 
 func textMethod(f func(ctx context.Context, text string) (string, error)) ttrpc.Method {
@@ -384,13 +462,15 @@ func runServer(path string) error {
 
 func main() {
 	if len(os.Args) != 3 || !strings.HasPrefix(os.Args[2], "unix://") {
-		fmt.Fprintln(os.Stderr, "usage: go_peer client|server unix://PATH")
+		fmt.Fprintln(os.Stderr, "usage: go_peer client|agent|server unix://PATH")
 		os.Exit(2)
 	}
 	path := strings.TrimPrefix(os.Args[2], "unix://")
 	switch os.Args[1] {
 	case "client":
 		runClient(path)
+	case "agent":
+		runAgent(path)
 	case "server":
 		if err := runServer(path); err != nil {
 			fmt.Fprintf(os.Stderr, "go_peer: %v\n", err)

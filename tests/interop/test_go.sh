@@ -1,10 +1,12 @@
 #!/bin/bash
-# Our ttrpc against containerd's Go implementation, both directions; TAP on stdout.
-#   tests/interop/test_go.sh [FOLDER of echo_server and echo_client]
-# Needs Debian's golang-go and golang-github-containerd-ttrpc-dev: without them this fails.
+# Our ttrpc against containerd's Go implementation, both directions, and the agent with the Go client;
+# TAP on stdout.
+#   tests/interop/test_go.sh [FOLDER of echo_server and echo_client [AGENT]]
+# Needs user namespaces (the agent runs in one of its own, with an empty /run), and Debian's golang-go and golang-github-containerd-ttrpc-dev: without them this fails.
 set -u
 cd "$(dirname "$0")/../.."
 bins=${1:-build/host/tests/interop}
+agent=${2:-build/$(uname -m)/cradle-agent}
 go=${GO:-/usr/lib/go/bin/go}
 gopath=/usr/share/gocode
 count=0 failed=0
@@ -66,6 +68,25 @@ with_server() { # NAME PROGRAM ARGS... -- CLIENT-NAME CLIENT ARGS...
 	sed 's/^/# /' "$scratch/server-err"
 }
 
+# The agent with the manners of the other servers here: says "listening", ends with its input.
+serve_agent() { # SOCKET
+	local pid i
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	unshare --user --map-root-user --mount bash -c \
+		'mount -t tmpfs tmpfs /run && exec "$0" --server-addr "unix://$1"' "$agent" "$1" 1>&2 &
+	pid=$!
+	for ((i = 0; i < 200; i++)); do
+		[ ! -S "$1" ] || break
+		kill -0 $pid || return 1
+		sleep 0.05
+	done
+	echo listening
+	cat > /dev/null
+	kill -TERM $pid
+	wait $pid
+}
+[ "${1:-}" != --serve-agent ] || { agent=$2; serve_agent "$3"; exit; }
+
 echo "TAP version 13"
 if [ ! -x "$go" ]; then
 	result "not ok" "Go compiler $go is missing (Debian package golang-go)"
@@ -87,4 +108,6 @@ with_server "our server" "$bins/echo_server" "unix://$scratch/c.sock" -- \
 	"Go client" "$bins/go_peer" client "unix://$scratch/c.sock"
 with_server "Go server" "$bins/go_peer" server "unix://$scratch/go.sock" -- \
 	"our client" "$bins/echo_client" "unix://$scratch/go.sock"
+with_server "the agent" tests/interop/test_go.sh --serve-agent "$agent" "$scratch/agent.sock" -- \
+	"Go client of the agent" "$bins/go_peer" agent "unix://$scratch/agent.sock"
 finish

@@ -12,11 +12,16 @@ bad() { say FAILED "$1"; failed=1; }
 cradle_run() { "$CRADLE" run ${QEMU:+--qemu "$QEMU"} --kernel "$KERNEL" --initrd "$INITRD" --rootfs "$ROOTFS" "$@"; }
 
 # Runs cradle, shows what it writes as it comes, keeps stdout and stderr; the exit code is in $code.
+# Pipes and no process substitution: the shell waits for the end of these.
 shown_run() {
 	say RUN "cradle run $(printf '%q ' "$@")"
-	cradle_run "$@" > >(tee "$work/out") 2> >(tee "$work/err" >&2)
-	code=$?
-	wait
+	{
+		{
+			cradle_run "$@"
+			echo $? > "$work/code"
+		} 2>&1 >&3 3>&- | tee "$work/err" >&2 3>&-
+	} 3>&1 | tee "$work/out"
+	code=$(cat "$work/code")
 }
 
 shown_run --memory 256M --explain --stats --env GREETING=hello -- \

@@ -41,7 +41,7 @@
  * 2 KiB. One more call is answered RESOURCE_EXHAUSTED.
  */
 #define CALLS_PER_CONNECTION_MAX 2048
-#define CALLS_MAX                4096
+#define CALLS_MAX		 4096
 
 /*
  * Arenas of all calls in flight, as large as they were when their handlers began. A call that comes
@@ -55,7 +55,7 @@
  * RESOURCE_EXHAUSTED (small, and as many as there are calls at most). MAX must hold one FRAME_MAX.
  */
 #define WRITE_QUEUE_HIGH (1024 * 1024)
-#define WRITE_QUEUE_MAX  (8 * 1024 * 1024)
+#define WRITE_QUEUE_MAX	 (8 * 1024 * 1024)
 
 /*
  * Partly received frames and waiting answers of all connections together. Past it a long frame is
@@ -71,10 +71,10 @@
 #define CLOSE_FLUSH_MS 5000
 
 /*
- * Bytes of one send(2) on an AF_VSOCK socket. Linux from 6.17, and stable kernels with the backport,
- * build packets over about 28 KiB from page fragments, which stalls vhost-device-vsock 0.3.0 for
- * good, and cloud-hypervisor and libkrun of that time (cloud-hypervisor #7672, libkrun #535). Seen
- * with 64 KiB sends, never with 16 KiB, which are as fast.
+ * Bytes of one send(2) on an AF_VSOCK socket. Linux from 6.17, and stable kernels with the
+ * backport, build packets over about 28 KiB from page fragments, which stalls vhost-device-vsock
+ * 0.3.0 for good, and cloud-hypervisor and libkrun of that time (cloud-hypervisor #7672, libkrun
+ * #535). Seen with 64 KiB sends, never with 16 KiB, which are as fast.
  */
 #define VSOCK_SEND_MAX 16384
 
@@ -103,18 +103,20 @@
  */
 #define AGENT_RESERVE_BYTES (32ull << 20)
 
-/* ---- containers and processes ------------------------------------------------------------------- */
+/* ---- containers and processes -------------------------------------------------------------------
+ */
 
 /* A container id, NUL included. Longer: INVALID_ARGUMENT. runc takes 1024, containerd makes 64. */
 #define CONTAINER_ID_MAX 128
-#define EXEC_ID_MAX      256
+#define EXEC_ID_MAX	 256
 /* Containers of one sandbox and processes of one container. More: RESOURCE_EXHAUSTED. */
 #define CONTAINERS_MAX 4096
 #define PROCESSES_MAX  1024
 /* Memory of one launch plan: the spec is bounded by its call's arena, the plan is no larger. */
 #define LAUNCH_ARENA_MAX CALL_ARENA_MAX
 
-/* Bytes one ReadStdout/ReadStderr answers: len is a maximum, not an allocation (sharp edges c35, c56). */
+/* Bytes one ReadStdout/ReadStderr answers: len is a maximum, not an allocation (sharp edges c35,
+ * c56). */
 #define READ_MAX 65536
 
 /*
@@ -122,19 +124,21 @@
  * with ETIMEDOUT and is undone.
  */
 #define HELPER_TIMEOUT_MS 60000
-/* How long a killed container may still have processes before its removal is given up and reported. */
+/* How long a killed container may still have processes before its removal is given up and reported.
+ */
 #define KILL_TIMEOUT_MS 10000
 
 /* After a process has ended: how long a grandchild that holds its pipe keeps end of file away. */
 #define STREAM_GRACE_MS 500
 /* After WaitProcess: how long unread output stays readable, and of how many processes. */
 #define STREAM_LINGER_MS 10000
-#define LINGERING_MAX    64
+#define LINGERING_MAX	 64
 
 /* After DestroySandbox: how long calls in flight may take to finish before the agent ends. */
 #define SHUTDOWN_GRACE_MS 5000
 
-/* ---- OOM ------------------------------------------------------------------------------------------ */
+/* ---- OOM
+ * ------------------------------------------------------------------------------------------ */
 
 /* Events nobody has asked for yet. More are counted and logged as dropped. */
 #define OOM_QUEUE_MAX 1024
@@ -143,7 +147,8 @@
 /* The longest a WaitProcess answer waits for its OOM event to be written. */
 #define OOM_HOLD_MS 200
 
-/* ---- storages ------------------------------------------------------------------------------------
+/* ---- storages
+ * ------------------------------------------------------------------------------------
  */
 
 /* Mount points of one sandbox. A pod has some ten per container. More: RESOURCE_EXHAUSTED. */
@@ -155,7 +160,8 @@
 #define STORAGE_REQUEST_MAX 65536
 /* Directories that one overlayfs storage may ask to be made. More: INVALID_ARGUMENT. */
 #define STORAGE_DIRECTORIES_MAX 16
-/* A mount or unmount that takes longer is killed, undone and reported. Journals are replayed in less. */
+/* A mount or unmount that takes longer is killed, undone and reported. Journals are replayed in
+ * less. */
 #define STORAGE_HELPER_TIMEOUT_MS 60000
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * guest: PID 1 of the vsock device's test VM. Loads /modules in the order of their names, then
- * serves one vsock port per behaviour, a process a connection. Static, knows nothing of Cradle.
+ * guest: PID 1 of the vsock device's test VM. Loads the modules that /etc/cradle/modules lists
+ * (rootfs-builder/build), then serves one vsock port per behaviour, a process a connection. Static,
+ * knows nothing of Cradle.
  *
  *   5000 echo                       5001 sink: counts to end of file, answers "COUNT HASH\n"
  *   5002 source: reads "N\n", sends N pattern bytes, closes
@@ -12,21 +13,19 @@
  *   5007 reads to end of file, then sends 300000 pattern bytes and closes (half close by the host)
  *   5008 power off
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/vm_sockets.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h>
 
 #define FIRST_PORT 5000
 #define PORTS	   9
@@ -183,21 +182,20 @@ static void accept_loop(unsigned port)
 
 static void load_modules(void)
 {
-	struct dirent **names;
-	int count = scandir("/modules", &names, NULL, alphasort);
+	FILE *list = fopen("/etc/cradle/modules", "re");
+	char path[512];
 
-	for (int i = 0; i < count; i++) {
-		char path[512];
+	while (list && fgets(path, sizeof(path), list)) {
 		int fd;
 
-		if (names[i]->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/modules/%s", names[i]->d_name);
-		fd = open(path, O_RDONLY);
+		path[strcspn(path, "\n")] = '\0';
+		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
 			die(path);
 		close(fd);
 	}
+	if (list)
+		fclose(list);
 }
 
 static void power_off(int sig)
@@ -207,8 +205,6 @@ static void power_off(int sig)
 
 int main(void)
 {
-	mkdir("/dev", 0755);
-	mount("dev", "/dev", "devtmpfs", 0, NULL);
 	load_modules();
 	signal(SIGTERM, power_off);
 	for (unsigned i = 0; i < PORTS; i++)

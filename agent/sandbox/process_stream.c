@@ -19,11 +19,8 @@ static void on_ready(struct event_source *source, uint32_t events)
 	struct process_stream *stream = container_of(source, struct process_stream, source);
 
 	event_source_set(source, 0);
-	/* Writers are served in order, one at a time; of several readers each tries. */
-	if (stream->readable_end)
-		waiter_wake_all(&stream->waiters, 0);
-	else
-		waiter_wake_one(&stream->waiters, 0);
+	/* Readers and writers are served in order, one at a time: bytes have an order. */
+	waiter_wake_one(&stream->waiters, 0);
 }
 
 int process_stream_open(

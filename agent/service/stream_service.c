@@ -37,6 +37,9 @@ static int try_read(struct rpc_call *call, struct process *process, struct proce
 	if (n < 0)
 		return error_errno(err, (int)-n, "read output of process %s", process->id);
 	response->data.len = (size_t)n;
+	/* The next reader's turn, also to learn of the end; before the process may be let go. */
+	if (!waiter_list_empty(&stream->waiters))
+		process_stream_want(stream);
 	if (n == 0)
 		process_drained(process);
 	return 0;
@@ -60,7 +63,11 @@ static void on_readable(struct rpc_call *call, int value)
 	}
 	r = try_read(call, parked->process, parked->stream, &err);
 	if (r == -EAGAIN) {
+		/* first in the list again: a caller with several reads under way gets its bytes in
+		 * the order of asking */
 		rpc_call_park(call, &parked->stream->waiters, on_readable);
+		list_remove(&call->waiter.node);
+		list_prepend(&parked->stream->waiters.head, &call->waiter.node);
 		process_stream_want(parked->stream);
 	} else if (r < 0) {
 		rpc_call_fail(call, &err);
@@ -86,7 +93,7 @@ static int read_stream(
 	if (want_stderr && process->terminal)
 		return 0;
 	stream = want_stderr ? &process->err : &process->out;
-	r = try_read(call, process, stream, err);
+	r = waiter_list_empty(&stream->waiters) ? try_read(call, process, stream, err) : -EAGAIN;
 	if (r != -EAGAIN)
 		return r;
 	parked = arena_calloc(&call->arena, 1, sizeof(*parked));

@@ -2,9 +2,12 @@
 #define TEST_TIMEOUT 120
 #include "lib/agent_fixture.h"
 
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/strings.h"
 #include "lib/test_main.h"
@@ -213,6 +216,62 @@ static void test_much_output(void **state)
 	container_remove_id(&agent, "much");
 }
 
+static const char *rootfs_file(const char *name)
+{
+	static char path[2][300];
+	static unsigned turn;
+
+	turn = !turn;
+	str_format(path[turn], sizeof(path[turn]), "%s/%s", agent.rootfs, name);
+	return path[turn];
+}
+
+static void expect_answer(struct pending *read, const char *want)
+{
+	const Grpc__ReadStreamResponse *response;
+
+	agent_await(&agent, read);
+	assert_int_equal(read->code, 0);
+	response = (const Grpc__ReadStreamResponse *)read->call.response;
+	assert_int_equal(response->data.len, strlen(want));
+	assert_memory_equal(response->data.data, want, response->data.len);
+	pending_release(read);
+}
+
+/*
+ * A caller with several reads under way gets its bytes in the order of asking: the agent finds, at
+ * once, a new read and then output for the one that waits; the new one must not take it.
+ */
+static void test_a_waiting_read_is_not_overtaken(void **state)
+{
+	Grpc__ReadStreamRequest request = GRPC__READ_STREAM_REQUEST__INIT;
+	struct pending first, second, third;
+	FILE *go;
+
+	container_run(&agent, "order",
+		"echo -n a; while [ ! -e /go ]; do :; done; echo -n b; : > /written; exit 0");
+	request.container_id = (char *)"order";
+	request.len = 100;
+	agent_begin(&agent, NULL, &first, "ReadStdout", &request);
+	agent_begin(&agent, NULL, &second, "ReadStdout", &request);
+	expect_answer(&first, "a");
+	kill(agent.pid, SIGSTOP);
+	agent_begin(&agent, NULL, &third, "ReadStdout", &request);
+	event_loop_step(agent.loop, 0); /* the request is on its way */
+	go = fopen(rootfs_file("go"), "w");
+	assert_non_null(go);
+	fclose(go);
+	while (access(rootfs_file("written"), F_OK) < 0)
+		sched_yield();
+	kill(agent.pid, SIGCONT);
+	expect_answer(&second, "b");
+	expect_answer(&third, "");
+	assert_int_equal(container_wait(&agent, "order", ""), 0);
+	container_remove_id(&agent, "order");
+	unlink(rootfs_file("go"));
+	unlink(rootfs_file("written"));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_stderr_is_apart),
 	cmocka_unit_test(test_stdin_round_trip),
@@ -223,6 +282,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_read_after_exit_with_grandchild),
 	cmocka_unit_test(test_huge_len),
 	cmocka_unit_test(test_unread_output_blocks_nothing),
+	cmocka_unit_test(test_a_waiting_read_is_not_overtaken),
 	cmocka_unit_test(test_much_output),
 };
 

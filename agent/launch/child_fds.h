@@ -15,8 +15,8 @@ int child_fds_keep_only(struct launch_child *child, struct error *err);
 /* Puts the standard streams in place (-1: /dev/null) and closes what they came from. */
 int child_fds_open_streams(struct launch_child *child, struct error *err);
 /*
- * Only 0, 1, 2, the sync socket and the filter stay, the last two close-on-exec: nothing else reaches
- * the program even if somebody forgot a flag.
+ * Only 0, 1, 2, the sync socket and the filter stay, the last two close-on-exec: nothing else
+ * reaches the program even if somebody forgot a flag.
  */
 int child_fds_close_for_exec(struct launch_child *child, struct error *err);
 

@@ -261,6 +261,8 @@ static int begin(struct launch *launch, const struct launch_request *request,
 		r = copy_limits(launch, plan, err);
 	if (r >= 0)
 		r = spawn_open_joined(request, &child->join, err);
+	if (r >= 0)
+		r = spawn_own_pipes(request, err);
 	if (r < 0)
 		return r;
 	r = launch_sync_pair(sync);

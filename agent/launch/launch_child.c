@@ -222,24 +222,14 @@ static int step_cwd(struct state *s, struct error *err)
 
 /* ---- the program ---------------------------------------------------------------------------- */
 
-/* /dev/stdout and friends are opened anew by programs: their owner must be the user. */
-static int step_own_streams(struct state *s, struct error *err)
+/* /dev/tty and the like are opened anew by programs. (Pipes were given to the user by the parent.)
+ */
+static int step_own_terminal(struct state *s, struct error *err)
 {
-	if (s->plan->uid == 0)
+	if (!s->plan->terminal || s->plan->uid == 0)
 		return 0;
-	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
-		struct stat st;
-
-		if (fstat(fd, &st) < 0)
-			return error_errno(err, errno, "fstat standard stream %d", fd);
-		if (S_ISCHR(st.st_mode) && !isatty(fd)) /* /dev/null is everybody's */
-			continue;
-		/* A stream of another owner's user namespace, or of a read-only file system. */
-		if (fchown(fd, s->plan->uid, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM &&
-			errno != EROFS)
-			return error_errno(
-				err, errno, "give standard stream %d to user %u", fd, s->plan->uid);
-	}
+	if (fchown(STDIN_FILENO, s->plan->uid, (gid_t)-1) < 0)
+		return error_errno(err, errno, "give the terminal to user %u", s->plan->uid);
 	return 0;
 }
 
@@ -313,7 +303,7 @@ _Noreturn void launch_child_run(struct launch_child *child)
 		step_terminal,
 		step_enter,
 		step_cwd,
-		step_own_streams,
+		step_own_terminal,
 		step_user,
 		step_program,
 		step_close,

@@ -97,6 +97,7 @@ struct launch_plan {
 	const char *cwd; /* absolute */
 	uid_t uid;
 	gid_t gid;
+	uid_t guest_uid; /* uid as the guest sees it: through the container's map */
 	const gid_t *groups;
 	size_t group_count;
 	struct capability_sets capabilities;

@@ -9,6 +9,8 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -48,6 +50,10 @@ int spawn_check_kernel(const struct launch_plan *plan, struct error *err)
 int spawn_open_joined(
 	const struct launch_request *request, struct namespace_set *join, struct error *err)
 {
+	/* The agent's own would be the alternative. */
+	if (request->plan->exec && (!request->join || request->join->fd[NAMESPACE_MNT] < 0))
+		return error_errno(
+			err, EBADF, "launch: an exec without the container's namespaces");
 	for (int i = 0; i < NAMESPACE_COUNT; i++) {
 		const struct plan_namespace *ns = &request->plan->namespaces[i];
 		int fd = request->join ? request->join->fd[i] : -1;
@@ -64,6 +70,24 @@ int spawn_open_joined(
 				return error_errno(err, errno, "duplicate a %s namespace",
 					namespace_name((enum namespace_type)i));
 		}
+	}
+	return 0;
+}
+
+int spawn_own_pipes(const struct launch_request *request, struct error *err)
+{
+	const int fds[] = {request->stdio.in, request->stdio.out, request->stdio.err};
+	uid_t uid = request->plan->guest_uid;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		struct stat st;
+
+		if (fds[i] < 0 || fstat(fds[i], &st) < 0 || !S_ISFIFO(st.st_mode) ||
+			st.st_uid == uid)
+			continue;
+		if (fchown(fds[i], uid, (gid_t)-1) < 0)
+			return error_errno(
+				err, errno, "give standard stream %zu to user %u", i, uid);
 	}
 	return 0;
 }

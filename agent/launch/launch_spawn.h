@@ -17,6 +17,11 @@ int spawn_check_kernel(const struct launch_plan *plan, struct error *err);
  */
 int spawn_open_joined(
 	const struct launch_request *request, struct namespace_set *join, struct error *err);
+/*
+ * Gives the pipes among the standard streams to the user: programs open /dev/stdout anew. Here, as
+ * a user namespace has no power over the guest's pipes.
+ */
+int spawn_own_pipes(const struct launch_request *request, struct error *err);
 /* Clones; the child runs launch_child_run() with what is in child. Returns in the parent only. */
 int spawn_child(struct child_process *process, const struct launch_request *request,
 	struct launch_child *child, child_exit_fn on_exit, struct error *err);

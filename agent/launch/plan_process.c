@@ -49,6 +49,26 @@ static int plan_environment(struct plan_builder *b, struct error *err)
 	return b->plan->env ? 0 : plan_no_memory(err);
 }
 
+/* Without maps, ids are the same everywhere. */
+static int plan_guest_uid(struct plan_builder *b, struct error *err)
+{
+	const Grpc__Linux *l = b->linux;
+	uid_t uid = b->plan->uid;
+
+	b->plan->guest_uid = uid;
+	for (size_t i = 0; i < l->n_uidmappings; i++) {
+		const Grpc__LinuxIDMapping *m = l->uidmappings[i];
+
+		if (uid < m->containerid || uid - m->containerid >= m->size)
+			continue;
+		b->plan->guest_uid = m->hostid + (uid - m->containerid);
+		return 0;
+	}
+	if (l->n_uidmappings == 0)
+		return 0;
+	return error_invalid(err, "Process.User.UID: %u is not in Linux.UIDMappings", uid);
+}
+
 static int plan_user(struct plan_builder *b, struct error *err)
 {
 	const Grpc__User *user = b->process->user;
@@ -100,7 +120,9 @@ int plan_program(struct plan_builder *b, struct error *err)
 			return plan_no_memory(err);
 	}
 	r = plan_environment(b, err);
-	return r < 0 ? r : plan_user(b, err);
+	if (r >= 0)
+		r = plan_user(b, err);
+	return r < 0 ? r : plan_guest_uid(b, err);
 }
 
 /* ---- security ------------------------------------------------------------------------------- */

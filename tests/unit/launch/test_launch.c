@@ -436,10 +436,11 @@ static void test_user_namespace(void **state)
 	fixture_readonly(&f, "/proc/sys");
 	fixture_sysctl(&f, "net.ipv4.ip_forward", "1");
 	fixture_sysctl(&f, "kernel.domainname", "example");
-	fixture_shell(&f, "cat /proc/kallsyms; ls /data; cat /proc/sys/kernel/domainname "
-			  "/proc/sys/net/ipv4/ip_forward; id -u; cat /proc/self/uid_map | tr -s ' "
-			  "'; touch /tmp/mine; "
-			  "stat -c %u /tmp/mine; echo x > /dev/null && echo null; hostname");
+	fixture_shell(&f,
+		"cat /proc/kallsyms; ls /data; cat /proc/sys/kernel/domainname "
+		"/proc/sys/net/ipv4/ip_forward; id -u; cat /proc/self/uid_map | tr -s ' "
+		"'; touch /tmp/mine; "
+		"stat -c %u /tmp/mine; echo x > /dev/null && echo null; hostname > /dev/stdout");
 	assert_output("example\n1\n0\n 0 100000 65536\n0\nnull\nfixture\n");
 	own_root(0);
 }
@@ -569,6 +570,18 @@ static void test_exec_failures(void **state)
 	assert_false(fixture_exec(&f, &p));
 	assert_contains(p.text, "working directory /no/such/folder: ENOENT");
 	fixture_process_release(&p);
+}
+
+static void test_exec_needs_namespaces(void **state)
+{
+	struct launch_request request = {.cgroup_fd = -1, .seccomp_fd = -1, .stdio = {-1, -1, -1}};
+	struct error err = ERROR_INIT;
+
+	fixture_args(&f, "true", NULL);
+	assert_int_equal(
+		launch_plan_exec(&f.process, &f.spec, &f.config, &f.arena, &request.plan, &err), 0);
+	assert_true(fixture_begin(&f, &f.init, &request, &err) < 0);
+	assert_contains(err.text, "without the container's namespaces");
 }
 
 static void test_exec_after_init_has_gone(void **state)
@@ -730,6 +743,7 @@ static const struct CMUnitTest tests[] = {
 	LAUNCH_TEST(test_exec_into_created),
 	LAUNCH_TEST(test_exec_inherits),
 	LAUNCH_TEST(test_exec_failures),
+	LAUNCH_TEST(test_exec_needs_namespaces),
 	LAUNCH_TEST(test_exec_after_init_has_gone),
 	LAUNCH_TEST(test_terminal),
 	LAUNCH_TEST(test_terminal_user),

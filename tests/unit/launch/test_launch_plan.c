@@ -232,6 +232,7 @@ BAD(hostname_long, add_namespace("uts", "");
 	s.spec.hostname = STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"))
 BAD(map_without_user, one_map(1))
 BAD(user_without_map, add_namespace("user", ""))
+BAD(user_not_in_map, add_namespace("user", ""); one_map(5); s.user.uid = 5)
 BAD(map_of_size_zero, add_namespace("user", ""); one_map(0))
 BAD(sysctl_foreign, one_sysctl("kernel.panic"))
 BAD(sysctl_hostname, add_namespace("uts", ""); one_sysctl("kernel.hostname"))
@@ -306,7 +307,9 @@ static const struct {
 	{"long hostname", bad_hostname_long, "longer than 64", STATUS_INVALID_ARGUMENT},
 	{"map", bad_map_without_user, "no user namespace", STATUS_INVALID_ARGUMENT},
 	{"no map", bad_user_without_map, "Linux.UIDMappings: a user", STATUS_INVALID_ARGUMENT},
-	{"empty map", bad_map_of_size_zero, "Linux.UIDMappings: a user", STATUS_INVALID_ARGUMENT},
+	{"uid not in map", bad_user_not_in_map, "Process.User.UID: 5", STATUS_INVALID_ARGUMENT},
+	{"empty map", bad_map_of_size_zero, "Process.User.UID: 0 is not in",
+		STATUS_INVALID_ARGUMENT},
 	{"sysctl", bad_sysctl_foreign, "Sysctl: kernel.panic", STATUS_INVALID_ARGUMENT},
 	{"sysctl hostname", bad_sysctl_hostname, "kernel.hostname", STATUS_INVALID_ARGUMENT},
 	{"sysctl ipc", bad_sysctl_ipc, "kernel.shmmax", STATUS_INVALID_ARGUMENT},
@@ -473,7 +476,9 @@ static void test_id_maps(void **state)
 {
 	add_namespace("user", "");
 	one_map(65536);
+	s.user.uid = 12;
 	assert_string_equal(must_plan()->uid_map, "0 100000 65536\n");
+	assert_int_equal(must_plan()->guest_uid, 100012);
 }
 
 static void test_sysctls(void **state)

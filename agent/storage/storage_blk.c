@@ -66,7 +66,8 @@ static int look(const char *source, char *node, size_t size, struct error *err)
 				       : error_errno(err, errno, "storage blk: look at %s", node);
 	/* The whole type, not one bit of it: a directory's has that bit too (g9). */
 	if (!S_ISBLK(st.st_mode))
-		return error_set(err, STATUS_INVALID_ARGUMENT, ENOTBLK, "storage blk: %s", node);
+		return error_set(
+			err, STATUS_INVALID_ARGUMENT, ENOTBLK, "storage blk: look at %s", node);
 	return 0;
 }
 

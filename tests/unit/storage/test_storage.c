@@ -659,6 +659,8 @@ static void test_blk_wants_a_block_node(void **state)
 	assert_int_equal(acquire(&a, &request), 0);
 	await(&a.done_calls, 2);
 	assert_int_equal(a.result, -ENOTBLK);
+	/* Refused by the driver: mount(2) has not even been asked. */
+	assert_non_null(strstr(rendered(&a), "storage blk: look at /dev/pts"));
 }
 
 static void test_blk_times_out(void **state)

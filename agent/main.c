@@ -3,6 +3,7 @@
  * ends the program with a clear line; from then on no failure of a call does.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -198,6 +199,12 @@ int main(int argc, char **argv)
 	char text[ERROR_RENDER_MAX];
 	int code, r;
 
+	/*
+	 * Freed memory goes back to the kernel: left alone, glibc raises both thresholds after the
+	 * first big frame and keeps up to 64 MiB. Setting them ends that.
+	 */
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
 	agent.is_init = getpid() == 1;
 	if (answer_arguments(argc, argv, agent.is_init, &code))
 		return code;

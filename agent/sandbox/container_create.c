@@ -248,6 +248,8 @@ static int start_seccomp(struct container *container, struct error *err)
 	container->seccomp_fd = memfd_create("seccomp", MFD_CLOEXEC);
 	if (container->seccomp_fd < 0)
 		return error_errno(err, errno, "memfd for the seccomp filter");
+	container->helper.keep = &container->seccomp_fd;
+	container->helper.keep_count = 1;
 	return helper_run(container->sandbox->loop, &container->helper, compile_filter, container,
 		HELPER_TIMEOUT_MS, on_helper, "compile seccomp filter", err);
 }

@@ -59,10 +59,15 @@ static void close_call(struct rpc_call *call)
 
 static void free_call(struct rpc_call *call)
 {
+	struct ttrpc_server *server = session_of(call)->server;
+	size_t used = call->arena.used;
+
 	close_call(call);
-	session_of(call)->server->call_memory -= call->charged;
+	server->call_memory -= call->charged;
 	arena_release(&call->arena);
 	free(call);
+	if (used >= TRIM_CALL_BYTES)
+		server_trim_later(server);
 }
 
 /* The answer is queued, or lost with its connection: the call goes as soon as nobody holds it. */

@@ -5,6 +5,7 @@
 #include "ttrpc/server.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,8 +255,19 @@ void ttrpc_server_free(struct ttrpc_server *server)
 	close_listeners(server);
 	close_sessions(server, -ECANCELED);
 	event_timer_stop(&server->grace);
+	event_timer_stop(&server->trim);
 	event_task_cancel(&server->finish);
 	free(server);
+}
+
+static void on_quiet(struct event_timer *timer)
+{
+	malloc_trim(0);
+}
+
+void server_trim_later(struct ttrpc_server *server)
+{
+	event_timer_start(server->loop, &server->trim, TRIM_QUIET_MS, on_quiet, "memory trim");
 }
 
 unsigned ttrpc_server_calls(const struct ttrpc_server *server)

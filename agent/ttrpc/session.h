@@ -31,12 +31,17 @@ struct ttrpc_server {
 	size_t call_memory; /* arenas of calls, as large as they were when the handler began */
 	struct connection_budget budget;
 
+	struct event_timer trim; /* a while after the last big call: free memory goes back */
+
 	bool stopping, stop_done;
 	struct event_timer grace;
 	struct event_task finish;
 	void (*stopped)(void *context);
 	void *stopped_context;
 };
+
+/* Once things are quiet, free heap pages go back to the kernel (hard_limits.h: TRIM_QUIET_MS). */
+void server_trim_later(struct ttrpc_server *server);
 
 /* Takes fd. 0 or negative errno. */
 int session_new(struct ttrpc_server *server, int fd, struct error *err);

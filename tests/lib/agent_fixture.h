@@ -86,7 +86,7 @@ struct test_container {
 	Grpc__Storage storages[3], *storage_list[3];
 	char *args[16], *env[4], *options[4][4], *caps[4], *storage_options[3][4],
 		*driver_options[2];
-	char paths[6][256];
+	char paths[6][256], group[192];
 };
 
 /* argv: NULL-terminated words, at most 15. */
@@ -103,8 +103,9 @@ void container_remove_id(struct agent *agent, const char *id);
 /* All of stdout (or stderr) until its end, as a string in a static buffer of 64 KiB. */
 const char *container_output(
 	struct agent *agent, const char *id, const char *exec_id, bool want_stderr);
-/* Reads stdout to its end: must be the numbers from 1 on, a line each, cut off at `total` bytes. */
-void container_expect_sequence(struct agent *agent, const char *id, size_t total);
+/* Prints bin/busybox again and again, `total` bytes in all; every byte of it is compared on
+ * arrival. */
+void container_expect_much_output(struct agent *agent, const char *id, size_t total);
 /* create, start, read, wait, remove: output in ret (may be NULL), exit code returned. */
 int container_whole(struct agent *agent, const char *id, const char *script, const char **ret);
 /* Starts an exec of `sh -c script`; returns 0 or status. */

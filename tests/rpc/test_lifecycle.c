@@ -228,6 +228,43 @@ static void test_state_of_descriptors_inside(void **state)
 	assert_string_equal(output, "0 1 2 3 ");
 }
 
+/* A filter is compiled in a helper, into a memfd; init and execs get it (c14: no errno means
+ * EPERM). */
+static void test_seccomp(void **state)
+{
+	static const char *const argv[] = {
+		"sh", "-c", "mkdir /tmp/a || echo refused; sleep 1000", NULL};
+	static char *names[] = {(char *)"mkdir", (char *)"mkdirat"};
+	Grpc__LinuxSeccomp seccomp = GRPC__LINUX_SECCOMP__INIT;
+	Grpc__LinuxSyscall rule = GRPC__LINUX_SYSCALL__INIT, *rules[] = {&rule};
+	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;
+	struct agent_census before = agent_census(&agent);
+	struct client_call call = {0};
+	struct test_container c;
+
+	seccomp.defaultaction = (char *)"SCMP_ACT_ALLOW";
+	seccomp.syscalls = rules;
+	seccomp.n_syscalls = 1;
+	rule.names = names;
+	rule.n_names = 2;
+	rule.action = (char *)"SCMP_ACT_ERRNO";
+	container_fill(&c, &agent, "filter", argv);
+	c.linux_part.seccomp = &seccomp;
+	container_send(&agent, &c);
+	container_start_id(&agent, "filter");
+	read.container_id = (char *)"filter";
+	read.len = 100;
+	assert_int_equal(agent_call(&agent, &call, "ReadStdout", &read, NULL), 0);
+	assert_memory_equal(((Grpc__ReadStreamResponse *)call.response)->data.data, "refused\n", 8);
+	client_call_release(&call);
+	assert_int_equal(
+		container_exec_sh(&agent, "filter", "e", "mkdir /tmp/b; echo $?", NULL), 0);
+	assert_string_equal(container_output(&agent, "filter", "e", false), "1\n");
+	assert_int_equal(container_wait(&agent, "filter", "e"), 0);
+	container_remove_id(&agent, "filter");
+	agent_assert_census(&agent, &before);
+}
+
 static void test_fifty_runs_leave_nothing(void **state)
 {
 	struct agent_census before = agent_census(&agent);
@@ -252,6 +289,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_remove_created_container),
 	cmocka_unit_test(test_kill_all_reaches_children),
 	cmocka_unit_test(test_state_of_descriptors_inside),
+	cmocka_unit_test(test_seccomp),
 	cmocka_unit_test(test_fifty_runs_leave_nothing),
 };
 

@@ -300,9 +300,7 @@ static void test_pod_limit(void **state)
 
 static void test_64_mib_of_output(void **state)
 {
-	container_run(&agent, "much", "seq 1 20000000 | head -c 67108864");
-	container_expect_sequence(&agent, "much", 64u << 20);
-	container_remove_id(&agent, "much");
+	container_expect_much_output(&agent, "much", 64u << 20);
 }
 
 /*
@@ -358,7 +356,7 @@ static void test_cost_of_the_agent(void **state)
 	}
 	print_message("# agent: %u processes, %u KiB PSS\n", processes, pss);
 	assert_true(processes >= 1);
-	assert_true(pss <= 1536);
+	assert_true(pss * 1024 <= 1500000);
 	/* nothing ran in between: the same switches, the same everything */
 	assert_string_equal(text, second);
 }

@@ -9,4 +9,6 @@ HOST_SRC += \
 	host-tools/vsock/vsock_dialer.c \
 	host-tools/vsock/vsock_listener.c \
 	host-tools/vsock/vsock_packet.c \
-	host-tools/vsock/vsock_relay.c
+	host-tools/vsock/vsock_relay.c \
+	host-tools/vsock/vsock_state.c \
+	host-tools/vsock/vsock_traffic.c

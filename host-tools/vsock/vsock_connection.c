@@ -1,4 +1,4 @@
-/* vsock_connection: see the header. The table first, then the owner's end, then packets. */
+/* vsock_connection: see the header. The owner's end first, then events, then packets. */
 #include "vsock/vsock_connection.h"
 
 #include <errno.h>
@@ -9,112 +9,7 @@
 
 #include "base/cleanup.h"
 
-/* ---- states
- * -------------------------------------------------------------------------------------- */
-
-#define CELL(state, actions)                                                                       \
-	{                                                                                          \
-		VSOCK_##state, actions                                                             \
-	}
-#define RESET_CELL CELL(RESETTING, VSOCK_DO_RST)
-
-/* Rows: states; cells in the order of enum vsock_event. */
-static const struct vsock_transition table[VSOCK_STATES][VSOCK_EVENTS] = {
-	[VSOCK_REQUESTED] =
-		{
-			[VSOCK_EV_RESPONSE] = CELL(OPEN, VSOCK_DO_OPENED),
-			[VSOCK_EV_RST] = CELL(GONE, VSOCK_DO_REFUSED),
-			[VSOCK_EV_DATA] = CELL(RESETTING, VSOCK_DO_RST | VSOCK_DO_REFUSED),
-			[VSOCK_EV_GUEST_CLOSED] = CELL(RESETTING, VSOCK_DO_RST | VSOCK_DO_REFUSED),
-			[VSOCK_EV_BOTH_ENDED] = CELL(REQUESTED, 0),
-			[VSOCK_EV_OWNER_GONE] = CELL(REQUESTED, 0),
-			[VSOCK_EV_BROKEN] = CELL(RESETTING, VSOCK_DO_RST | VSOCK_DO_REFUSED),
-			[VSOCK_EV_DEADLINE] = CELL(RESETTING, VSOCK_DO_RST | VSOCK_DO_TIMEOUT),
-			[VSOCK_EV_CANCEL] = RESET_CELL,
-			[VSOCK_EV_RST_SENT] = CELL(REQUESTED, 0),
-			[VSOCK_EV_NO_DEVICE] = CELL(GONE, VSOCK_DO_LOST),
-		},
-	[VSOCK_OPEN] =
-		{
-			[VSOCK_EV_RESPONSE] = RESET_CELL,
-			[VSOCK_EV_RST] = CELL(GONE, 0),
-			[VSOCK_EV_DATA] = CELL(OPEN, 0),
-			[VSOCK_EV_GUEST_CLOSED] = RESET_CELL,
-			[VSOCK_EV_BOTH_ENDED] = CELL(CLOSING, VSOCK_DO_SHUTDOWN),
-			[VSOCK_EV_OWNER_GONE] = CELL(CLOSING, VSOCK_DO_SHUTDOWN),
-			[VSOCK_EV_BROKEN] = RESET_CELL,
-			[VSOCK_EV_DEADLINE] = RESET_CELL,
-			[VSOCK_EV_CANCEL] = RESET_CELL,
-			[VSOCK_EV_RST_SENT] = CELL(OPEN, 0),
-			[VSOCK_EV_NO_DEVICE] = CELL(GONE, 0),
-		},
-	[VSOCK_CLOSING] =
-		{
-			[VSOCK_EV_RESPONSE] = RESET_CELL,
-			[VSOCK_EV_RST] = CELL(GONE, 0),
-			[VSOCK_EV_DATA] = CELL(CLOSING, 0),
-			[VSOCK_EV_GUEST_CLOSED] = RESET_CELL,
-			[VSOCK_EV_BOTH_ENDED] = CELL(CLOSING, 0),
-			[VSOCK_EV_OWNER_GONE] = CELL(CLOSING, 0),
-			[VSOCK_EV_BROKEN] = RESET_CELL,
-			[VSOCK_EV_DEADLINE] = RESET_CELL,
-			[VSOCK_EV_CANCEL] = RESET_CELL,
-			[VSOCK_EV_RST_SENT] = CELL(CLOSING, 0),
-			[VSOCK_EV_NO_DEVICE] = CELL(GONE, 0),
-		},
-	[VSOCK_RESETTING] =
-		{
-			/* Whatever it says now crosses our RST. Only its own RST saves sending
-			   ours. */
-			[VSOCK_EV_RESPONSE] = CELL(RESETTING, 0),
-			[VSOCK_EV_RST] = CELL(GONE, 0),
-			[VSOCK_EV_DATA] = CELL(RESETTING, 0),
-			[VSOCK_EV_GUEST_CLOSED] = CELL(RESETTING, 0),
-			[VSOCK_EV_BOTH_ENDED] = CELL(RESETTING, 0),
-			[VSOCK_EV_OWNER_GONE] = CELL(RESETTING, 0),
-			[VSOCK_EV_BROKEN] = CELL(RESETTING, 0),
-			[VSOCK_EV_DEADLINE] = CELL(RESETTING, 0),
-			[VSOCK_EV_CANCEL] = CELL(RESETTING, 0),
-			[VSOCK_EV_RST_SENT] = CELL(GONE, 0),
-			[VSOCK_EV_NO_DEVICE] = CELL(GONE, 0),
-		},
-	[VSOCK_GONE] =
-		{
-			[VSOCK_EV_RESPONSE] = CELL(GONE, 0),
-			[VSOCK_EV_RST] = CELL(GONE, 0),
-			[VSOCK_EV_DATA] = CELL(GONE, 0),
-			[VSOCK_EV_GUEST_CLOSED] = CELL(GONE, 0),
-			[VSOCK_EV_BOTH_ENDED] = CELL(GONE, 0),
-			[VSOCK_EV_OWNER_GONE] = CELL(GONE, 0),
-			[VSOCK_EV_BROKEN] = CELL(GONE, 0),
-			[VSOCK_EV_DEADLINE] = CELL(GONE, 0),
-			[VSOCK_EV_CANCEL] = CELL(GONE, 0),
-			[VSOCK_EV_RST_SENT] = CELL(GONE, 0),
-			[VSOCK_EV_NO_DEVICE] = CELL(GONE, 0),
-		},
-};
-
-struct vsock_transition vsock_transition(enum vsock_state state, enum vsock_event event)
-{
-	return table[state][event];
-}
-
-const char *vsock_state_name(enum vsock_state state)
-{
-	static const char *const names[VSOCK_STATES] = {
-		"requested", "open", "closing", "resetting", "gone"};
-
-	return state < VSOCK_STATES ? names[state] : "?";
-}
-
-const char *vsock_event_name(enum vsock_event event)
-{
-	static const char *const names[VSOCK_EVENTS] = {"RESPONSE", "RST", "data", "guest closed",
-		"both ended", "owner gone", "broken", "deadline", "cancel", "RST sent",
-		"no device"};
-
-	return event < VSOCK_EVENTS ? names[event] : "?";
-}
+/* ---- what is to be sent ---- */
 
 static bool is_pending(const struct vsock_connection *conn, enum vsock_op op)
 {
@@ -148,8 +43,7 @@ static void start_deadline(struct vsock_connection *conn, uint64_t ms)
 	event_timer_start(conn->loop, &conn->deadline, ms, on_deadline, "vsock deadline");
 }
 
-/* ---- the owner's end
- * ----------------------------------------------------------------------------- */
+/* ---- the owner's end ---- */
 
 static bool owner_attached(const struct vsock_connection *conn)
 {
@@ -410,8 +304,7 @@ ssize_t vsock_connection_read(struct vsock_connection *conn, struct iovec *iov, 
 	return 0;
 }
 
-/* ---- making and ending
- * --------------------------------------------------------------------------- */
+/* ---- making and ending ---- */
 
 static struct vsock_connection *connection_new(struct event_loop *loop,
 	const struct vsock_connection_ops *ops, void *device, uint32_t guest_port,
@@ -460,6 +353,7 @@ struct vsock_connection *vsock_connection_accept(struct event_loop *loop,
 		return NULL;
 	}
 	conn->state = VSOCK_OPEN;
+	conn->by_guest = true;
 	vsock_credit_update(&conn->credit, request->buffer, request->forwarded);
 	set_pending(conn, VSOCK_OP_RESPONSE);
 	return conn;
@@ -490,7 +384,7 @@ static void tell_dialler(struct vsock_connection *conn, int result)
 
 void vsock_connection_event(struct vsock_connection *conn, enum vsock_event event)
 {
-	struct vsock_transition t = table[conn->state][event];
+	struct vsock_transition t = vsock_transition(conn->state, event);
 	bool unsent = is_pending(conn, VSOCK_OP_REQUEST);
 
 	conn->state = t.next;
@@ -524,8 +418,7 @@ void vsock_connection_event(struct vsock_connection *conn, enum vsock_event even
 	settle(conn);
 }
 
-/* ---- packets
- * ------------------------------------------------------------------------------------- */
+/* ---- packets ---- */
 
 static void receive_data(struct vsock_connection *conn, const struct vsock_packet *packet,
 	const struct iovec *payload, unsigned count)

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "vsock/vsock_credit.h"
 #include "vsock/vsock_packet.h"
+#include "vsock/vsock_state.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,47 +25,6 @@
 #define VSOCK_NO_PROGRESS_MS  60000 /* owner gone, its last bytes not taken by the guest */
 #define VSOCK_STALL_FIRST_MS  50    /* CREDIT_REQUEST again after this, */
 #define VSOCK_STALL_REPEAT_MS 200   /* then each time after this */
-
-enum vsock_state {
-	VSOCK_REQUESTED, /* our REQUEST is under way */
-	VSOCK_OPEN,
-	VSOCK_CLOSING,	 /* we said SHUTDOWN both; the guest's RST or a deadline ends it */
-	VSOCK_RESETTING, /* our RST is to be sent; the key is held until then */
-	VSOCK_GONE,	 /* the key is free; bytes may still go to the owner */
-	VSOCK_STATES,
-};
-
-enum vsock_event {
-	VSOCK_EV_RESPONSE,     /* guest: RESPONSE */
-	VSOCK_EV_RST,	       /* guest: RST */
-	VSOCK_EV_DATA,	       /* guest: RW within its credit */
-	VSOCK_EV_GUEST_CLOSED, /* guest: SHUTDOWN, now in both directions */
-	VSOCK_EV_BOTH_ENDED,   /* guest sends no more, and our end of file is due */
-	VSOCK_EV_OWNER_GONE,   /* owner closed its end, its last byte is sent */
-	VSOCK_EV_BROKEN,       /* guest broke a rule, or the owner's descriptor failed */
-	VSOCK_EV_DEADLINE,
-	VSOCK_EV_CANCEL,   /* the dial's owner gave up */
-	VSOCK_EV_RST_SENT, /* our RST is on its way */
-	VSOCK_EV_NO_DEVICE,
-	VSOCK_EVENTS,
-};
-
-/* What a transition does besides. */
-#define VSOCK_DO_OPENED	  1  /* tell the dialler: open */
-#define VSOCK_DO_REFUSED  2  /* tell the dialler: -ECONNREFUSED */
-#define VSOCK_DO_TIMEOUT  4  /* tell the dialler: -ETIMEDOUT */
-#define VSOCK_DO_LOST	  8  /* tell the dialler: -ENOTCONN */
-#define VSOCK_DO_RST	  16 /* queue RST, forget all else that was to be sent */
-#define VSOCK_DO_SHUTDOWN 32 /* queue SHUTDOWN both, start the deadline */
-
-struct vsock_transition {
-	enum vsock_state next;
-	unsigned actions;
-};
-/* The table (pure): what an event does in a state. A cell that cannot happen stays in its state. */
-struct vsock_transition vsock_transition(enum vsock_state state, enum vsock_event event);
-const char *vsock_state_name(enum vsock_state state);
-const char *vsock_event_name(enum vsock_event event);
 
 struct vsock_connection;
 struct vsock_connection_ops {
@@ -85,6 +45,7 @@ struct vsock_connection {
 	void *device, *dial; /* the device's; dial NULL once told */
 	struct event_loop *loop;
 	uint32_t guest_port, host_port;
+	bool by_guest; /* the guest dialled */
 	enum vsock_state state;
 	struct vsock_credit credit;
 	/* To be sent (flags: bit = enum vsock_op) */

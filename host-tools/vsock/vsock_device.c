@@ -1,7 +1,6 @@
 /*
- * vsock_device: see the header. One deferred task (`work`) does everything between rings and
- * connections, so that callbacks only note what has happened: packets from the guest first, then
- * packets to the guest, then interrupts. It defers itself again while there is more to do.
+ * vsock_device: see the header. Callbacks only note what has happened; one deferred task (`work`)
+ * then does everything between rings and connections (vsock_traffic.c).
  */
 #include "vsock/vsock_device.h"
 
@@ -11,26 +10,13 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
-#include "base/list.h"
 #include "base/log.h"
-#include "base/socket.h"
-#include "vsock/vhost_user.h"
-#include "vsock/vsock_connection.h"
-#include "vsock/vsock_packet.h"
+#include "vsock/vsock_device_internal.h"
 
-#define CONNECTIONS_MAX	 4096
-#define BUCKETS		 1024
-#define UNKNOWN_RESETS	 64  /* RST owed for packets of unknown connections */
-#define TRANSMIT_BUDGET	 256 /* packets from the guest a pass */
-#define RECEIVE_BUDGET	 32  /* turns to the guest a pass */
-#define BUFFERS_PER_TURN 16  /* one read fills this many receive buffers (4 KiB each in Linux) */
-#define SLOW_LOOK_MS	 500 /* insurance against lost notifications (QEMU before 8.1) */
-#define FIRST_HOST_PORT	 (1U << 30)
-
-struct unknown_reset {
-	uint32_t guest_port, host_port;
-	uint16_t type;
-};
+#define CONNECTIONS_MAX 4096
+#define GUEST_DIALS_MAX 256 /* open at once: each takes a descriptor of ours */
+#define SLOW_LOOK_MS	500 /* insurance against lost notifications (QEMU before 8.1) */
+#define FIRST_HOST_PORT (1U << 30)
 
 /* A dial under way, from vsock_device_dial() until done was called or it was cancelled. */
 struct device_dial {
@@ -44,55 +30,31 @@ struct device_dial {
 	int result, fd;
 };
 
-struct vsock_device {
-	struct event_loop *loop;
-	struct vhost_user vhost;
-	struct vsock_device_events events;
-	vsock_accept_fn accept;
-	void *accept_context;
-	struct event_task work, news;
-	bool news_ready, news_gone;
-	bool had_driver; /* this QEMU's driver was up once */
-	bool unsettled;	 /* transmit completions the guest was not interrupted for */
-	struct event_timer slow;
-	struct list_node buckets[BUCKETS];
-	struct list_node all, queue, dials; /* connections; those that want to send; dials */
-	unsigned connections;
-	uint32_t next_port;
-	struct unknown_reset resets[UNKNOWN_RESETS];
-	unsigned reset_count;
-	struct vsock_device_stats stats;
-	struct vring_chain chains[BUFFERS_PER_TURN];
-};
+static void on_work(struct event_task *task)
+{
+	struct vsock_device *dev = container_of(task, struct vsock_device, work);
 
-static void on_work(struct event_task *task);
+	if (dev->vhost.running)
+		vsock_traffic_pass(dev);
+	else
+		vsock_traffic_sweep(dev);
+}
 
-static void schedule(struct vsock_device *dev)
+void vsock_device_schedule(struct vsock_device *dev)
 {
 	event_task_defer(dev->loop, &dev->work, on_work);
 }
 
-static struct vring *receive_ring(struct vsock_device *dev)
-{
-	return &dev->vhost.rings[RING_RECEIVE].vring;
-}
-
-static struct vring *transmit_ring(struct vsock_device *dev)
-{
-	return &dev->vhost.rings[RING_TRANSMIT].vring;
-}
-
-/* ---- connections
- * --------------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 static struct list_node *bucket(struct vsock_device *dev, uint32_t guest_port, uint32_t host_port)
 {
 	uint32_t hash = (guest_port * 2654435761u) ^ (host_port * 2246822519u);
 
-	return &dev->buckets[(hash >> 16) % BUCKETS];
+	return &dev->buckets[(hash >> 16) % VSOCK_BUCKETS];
 }
 
-static struct vsock_connection *find(
+struct vsock_connection *vsock_device_find(
 	struct vsock_device *dev, uint32_t guest_port, uint32_t host_port)
 {
 	list_for_each (node, bucket(dev, guest_port, host_port)) {
@@ -112,7 +74,7 @@ static void on_slow(struct event_timer *timer)
 		vring_interrupt(receive_ring(dev), true);
 		vring_interrupt(transmit_ring(dev), true);
 	}
-	schedule(dev);
+	vsock_device_schedule(dev);
 	if (dev->connections > 0)
 		event_timer_start(dev->loop, timer, SLOW_LOOK_MS, on_slow, "vsock slow look");
 }
@@ -125,14 +87,15 @@ static void add(struct vsock_device *dev, struct vsock_connection *conn)
 	dev->connections++;
 	if (!event_timer_running(&dev->slow))
 		event_timer_start(dev->loop, &dev->slow, SLOW_LOOK_MS, on_slow, "vsock slow look");
-	schedule(dev);
+	vsock_device_schedule(dev);
 }
 
-static void drop(struct vsock_device *dev, struct vsock_connection *conn)
+void vsock_device_drop(struct vsock_device *dev, struct vsock_connection *conn)
 {
 	list_remove(&conn->key_node);
 	list_remove(&conn->queue_node);
 	dev->connections--;
+	dev->guest_dials -= conn->by_guest;
 	vsock_connection_free(conn);
 }
 
@@ -145,11 +108,29 @@ static void on_changed(struct vsock_connection *conn)
 		list_remove(&conn->key_node);
 	if (list_empty(&conn->queue_node))
 		list_append(&dev->queue, &conn->queue_node);
-	schedule(dev);
+	vsock_device_schedule(dev);
 }
 
-/* ---- dials
- * --------------------------------------------------------------------------------------- */
+static void end_all(struct vsock_device *dev)
+{
+	list_for_each_safe (node, &dev->all)
+		vsock_connection_event(
+			list_entry(node, struct vsock_connection, all_node), VSOCK_EV_NO_DEVICE);
+	dev->reset_count = 0;
+}
+
+/* A ring that said something impossible: this driver gets nothing more until it starts again. */
+void vsock_device_break(struct vsock_device *dev)
+{
+	log_record(LOG_ERROR, "vsock",
+		"the guest broke its vsock ring; the device stops until reset", NULL);
+	dev->vhost.running = false;
+	for (unsigned i = 0; i < RING_COUNT; i++)
+		dev->vhost.rings[i].stopped_once = false; /* nothing to resume */
+	end_all(dev);
+}
+
+/* ---- dials ---- */
 
 static void on_dial_done(struct event_task *task)
 {
@@ -205,7 +186,7 @@ static uint32_t free_port(struct vsock_device *dev, uint32_t guest_port)
 		if (dev->next_port < FIRST_HOST_PORT || dev->next_port == UINT32_MAX)
 			dev->next_port = FIRST_HOST_PORT;
 		dev->next_port++;
-	} while (find(dev, guest_port, dev->next_port));
+	} while (vsock_device_find(dev, guest_port, dev->next_port));
 	return dev->next_port;
 }
 
@@ -256,310 +237,28 @@ struct vsock_dialer vsock_device_dialer(struct vsock_device *dev)
 	return (struct vsock_dialer){.dial = dialer_dial, .context = dev};
 }
 
-/* ---- packets from the guest
- * ---------------------------------------------------------------------- */
-
-static void owe_reset(struct vsock_device *dev, const struct vsock_packet *packet)
-{
-	if (packet->op == VSOCK_OP_RST)
-		return;
-	dev->resets[dev->reset_count++] = (struct unknown_reset){.guest_port = packet->from_port,
-		.host_port = packet->to_port,
-		.type = packet->type};
-}
-
 /* The guest dials: its owner is whoever the policy names. */
-static void guest_dials(struct vsock_device *dev, const struct vsock_packet *packet)
-{
-	struct vsock_connection *conn = NULL;
-	int fd = -ECONNREFUSED;
-
-	if (packet->len == 0 && dev->accept && dev->connections < CONNECTIONS_MAX)
-		fd = dev->accept(dev->accept_context, packet->to_port);
-	if (fd >= 0)
-		conn = vsock_connection_accept(dev->loop, &connection_ops, dev, packet, fd);
-	if (conn)
-		add(dev, conn);
-	else
-		owe_reset(dev, packet);
-}
-
-static void packet_from_guest(struct vsock_device *dev, const struct vring_chain *chain)
-{
-	struct iovec payload[VRING_IOVECS_MAX];
-	uint8_t bytes[VSOCK_HEADER_SIZE];
-	struct vsock_connection *conn;
-	struct vsock_packet packet;
-	unsigned count;
-
-	dev->stats.packets_from_guest++;
-	if (iov_copy_out(chain->iov, chain->count, 0, bytes, sizeof(bytes)) < sizeof(bytes))
-		return; /* not even a header: nobody to answer */
-	vsock_packet_decode(&packet, bytes);
-	if (packet.from_cid != dev->vhost.guest_cid || packet.to_cid != VSOCK_CID_HOST)
-		return;
-	conn = packet.type == VSOCK_TYPE_STREAM ? find(dev, packet.from_port, packet.to_port)
-						: NULL;
-	if (!conn) {
-		if (packet.type == VSOCK_TYPE_STREAM && packet.op == VSOCK_OP_REQUEST)
-			guest_dials(dev, &packet);
-		else
-			owe_reset(dev, &packet);
-		return;
-	}
-	count = iov_slice(chain->iov, chain->count, VSOCK_HEADER_SIZE, chain->total, payload,
-		VRING_IOVECS_MAX);
-	if (packet.op == VSOCK_OP_RW)
-		dev->stats.bytes_from_guest += packet.len;
-	vsock_connection_receive(conn, &packet, payload, count, chain->total - VSOCK_HEADER_SIZE);
-}
-
-/* True when there is more to take. */
-static bool take_from_guest(struct vsock_device *dev, unsigned budget)
-{
-	struct vring *ring = transmit_ring(dev);
-	struct vring_chain *chain = &dev->chains[0];
-	unsigned taken = 0;
-
-	while (taken < budget && dev->reset_count < UNKNOWN_RESETS) {
-		if (vring_peek(ring, 0, chain) < 0)
-			break;
-		packet_from_guest(dev, chain);
-		vring_push(ring, chain->head, 0);
-		taken++;
-	}
-	if (taken > 0)
-		dev->unsettled = true;
-	return taken == budget;
-}
-
-/* ---- packets to the guest
- * ------------------------------------------------------------------------ */
-
-static void write_header(
-	struct vsock_device *dev, const struct vring_chain *chain, struct vsock_packet *packet)
-{
-	uint8_t bytes[VSOCK_HEADER_SIZE];
-
-	packet->from_cid = VSOCK_CID_HOST;
-	packet->to_cid = dev->vhost.guest_cid;
-	vsock_packet_encode(packet, bytes);
-	iov_copy_in(chain->iov, chain->count, 0, bytes, sizeof(bytes));
-	vring_push(receive_ring(dev), chain->head, VSOCK_HEADER_SIZE + packet->len);
-	dev->stats.packets_to_guest++;
-	dev->stats.bytes_to_guest += packet->len;
-}
-
-/* Looks at the next receive buffers without taking them; a buffer must have room for a byte. */
-static unsigned look_at_buffers(struct vsock_device *dev, unsigned wanted)
-{
-	struct vring *ring = receive_ring(dev);
-	unsigned n;
-
-	for (n = 0; n < wanted; n++) {
-		if (vring_peek(ring, n, &dev->chains[n]) < 0)
-			break;
-		if (dev->chains[n].total <= VSOCK_HEADER_SIZE) {
-			ring->broken = true;
-			break;
-		}
-	}
-	return ring->broken ? 0 : n;
-}
-
-static bool send_control(struct vsock_device *dev, struct vsock_connection *conn, enum vsock_op op)
-{
-	struct vsock_packet packet;
-
-	if (look_at_buffers(dev, 1) == 0)
-		return false;
-	vsock_connection_send(conn, op, 0, &packet);
-	write_header(dev, &dev->chains[0], &packet);
-	return true;
-}
-
-/* One read fills up to 16 buffers behind their headers; the headers are written afterwards. */
-static bool send_data(struct vsock_device *dev, struct vsock_connection *conn)
-{
-	struct iovec iov[BUFFERS_PER_TURN * 4];
-	unsigned packets = vsock_credit_packets(&conn->credit), buffers, used = 0, count = 0;
-	size_t left = vsock_connection_turn(conn), room[BUFFERS_PER_TURN];
-	ssize_t n;
-
-	buffers = look_at_buffers(dev, packets < BUFFERS_PER_TURN ? packets : BUFFERS_PER_TURN);
-	if (buffers == 0)
-		return false;
-	while (used < buffers && left > 0 && count < ARRAY_SIZE(iov)) {
-		const struct vring_chain *chain = &dev->chains[used];
-		unsigned first = count;
-
-		room[used] = chain->total - VSOCK_HEADER_SIZE;
-		if (room[used] > left)
-			room[used] = left;
-		count += iov_slice(chain->iov, chain->count, VSOCK_HEADER_SIZE, room[used],
-			iov + count, ARRAY_SIZE(iov) - count);
-		room[used] = 0;
-		for (; first < count; first++)
-			room[used] += iov[first].iov_len;
-		left -= room[used++];
-	}
-	n = vsock_connection_read(conn, iov, count);
-	for (unsigned i = 0; i < used && n > 0; i++) {
-		struct vsock_packet packet;
-		size_t len = (size_t)n < room[i] ? (size_t)n : room[i];
-
-		vsock_connection_send(conn, VSOCK_OP_RW, len, &packet);
-		write_header(dev, &dev->chains[i], &packet);
-		n -= len;
-	}
-	return true;
-}
-
-/* True when all that were owed are sent. */
-static bool send_unknown_resets(struct vsock_device *dev)
-{
-	unsigned sent = 0;
-
-	while (sent < dev->reset_count && look_at_buffers(dev, 1) > 0) {
-		struct vsock_packet packet = {.from_port = dev->resets[sent].host_port,
-			.to_port = dev->resets[sent].guest_port,
-			.type = dev->resets[sent].type,
-			.op = VSOCK_OP_RST};
-
-		write_header(dev, &dev->chains[0], &packet);
-		sent++;
-	}
-	dev->reset_count -= sent;
-	memmove(dev->resets, dev->resets + sent, dev->reset_count * sizeof(dev->resets[0]));
-	return dev->reset_count == 0;
-}
-
-/* No buffers: everybody who waits for one parks its owner's descriptor. */
-static void watch_all(struct vsock_device *dev)
-{
-	list_for_each (node, &dev->queue)
-		vsock_connection_watch(list_entry(node, struct vsock_connection, queue_node));
-}
-
-/* Takes out those that have ended; while no ring runs nothing else leaves the queue. */
-static void sweep(struct vsock_device *dev)
-{
-	list_for_each_safe (node, &dev->queue) {
-		struct vsock_connection *conn =
-			list_entry(node, struct vsock_connection, queue_node);
-
-		if (vsock_connection_finished(conn))
-			drop(dev, conn);
-		else
-			vsock_connection_watch(conn);
-	}
-}
-
-enum turn { TURN_MORE, TURN_IDLE, TURN_NO_BUFFER };
-
-/* One turn of the connection that waits longest. */
-static enum turn send_turn(struct vsock_device *dev)
+struct vsock_connection *vsock_device_accept(
+	struct vsock_device *dev, const struct vsock_packet *request)
 {
 	struct vsock_connection *conn;
-	enum vsock_op op;
-	bool sent;
+	int fd;
 
-	if (list_empty(&dev->queue))
-		return TURN_IDLE;
-	conn = list_entry(dev->queue.next, struct vsock_connection, queue_node);
-	if (vsock_connection_finished(conn)) {
-		drop(dev, conn);
-		return TURN_MORE;
-	}
-	op = vsock_connection_next(conn);
-	if (op == VSOCK_OP_NONE) {
-		list_remove(&conn->queue_node);
-		vsock_connection_watch(conn);
-		return TURN_MORE;
-	}
-	sent = op == VSOCK_OP_RW ? send_data(dev, conn) : send_control(dev, conn, op);
-	if (!sent)
-		return TURN_NO_BUFFER;
-	list_remove(&conn->queue_node);
-	list_append(&dev->queue, &conn->queue_node);
-	return TURN_MORE;
+	if (!dev->accept || dev->guest_dials >= GUEST_DIALS_MAX ||
+		dev->connections >= CONNECTIONS_MAX)
+		return NULL;
+	fd = dev->accept(dev->accept_context, request->to_port);
+	if (fd < 0)
+		return NULL;
+	conn = vsock_connection_accept(dev->loop, &connection_ops, dev, request, fd);
+	if (!conn)
+		return NULL;
+	dev->guest_dials++;
+	add(dev, conn);
+	return conn;
 }
 
-/* True when there is more to do now. */
-static bool send_to_guest(struct vsock_device *dev)
-{
-	enum turn turn = TURN_MORE;
-	bool waiting;
-
-	if (!send_unknown_resets(dev))
-		turn = TURN_NO_BUFFER;
-	for (unsigned i = 0; i < RECEIVE_BUDGET && turn == TURN_MORE; i++)
-		turn = send_turn(dev);
-	waiting = turn == TURN_NO_BUFFER;
-	if (waiting)
-		watch_all(dev);
-	/* Kicks on this ring only while something waits for a buffer. */
-	return vring_want_kicks(receive_ring(dev), waiting) || turn == TURN_MORE;
-}
-
-/* ---- the pass
- * ------------------------------------------------------------------------------------ */
-
-static void end_all(struct vsock_device *dev)
-{
-	list_for_each_safe (node, &dev->all)
-		vsock_connection_event(
-			list_entry(node, struct vsock_connection, all_node), VSOCK_EV_NO_DEVICE);
-	dev->reset_count = 0;
-}
-
-/* A ring that said something impossible: this driver gets nothing more until it starts again. */
-static void break_device(struct vsock_device *dev)
-{
-	log_record(LOG_ERROR, "vsock",
-		"the guest broke its vsock ring; the device stops until reset", NULL);
-	dev->vhost.running = false;
-	for (unsigned i = 0; i < RING_COUNT; i++)
-		dev->vhost.rings[i].stopped_once = false; /* nothing to resume */
-	end_all(dev);
-}
-
-static void pass(struct vsock_device *dev)
-{
-	struct vring *transmit = transmit_ring(dev);
-	bool was_unsettled = dev->unsettled, more;
-
-	more = take_from_guest(dev, TRANSMIT_BUDGET);
-	more = send_to_guest(dev) || more;
-	vring_interrupt(receive_ring(dev), false);
-	/*
-	 * Completions wait for one more look at the ring, a zero-timeout poll later: fewer
-	 * interrupts for a guest that sends in small pieces. Not longer: it frees sockets on them.
-	 */
-	if (was_unsettled) {
-		vring_interrupt(transmit, false);
-		dev->unsettled = false;
-	}
-	if (dev->reset_count < UNKNOWN_RESETS && vring_want_kicks(transmit, true))
-		more = true;
-	if (more || dev->unsettled)
-		schedule(dev);
-	if (transmit->broken || receive_ring(dev)->broken)
-		break_device(dev);
-}
-
-static void on_work(struct event_task *task)
-{
-	struct vsock_device *dev = container_of(task, struct vsock_device, work);
-
-	if (dev->vhost.running)
-		pass(dev);
-	else
-		sweep(dev);
-}
-
-/* ---- the back end's calls
- * ------------------------------------------------------------------------ */
+/* ---- the back end's calls ---- */
 
 static void on_news(struct event_task *task)
 {
@@ -592,7 +291,7 @@ static void on_started(void *owner, bool resumed)
 	}
 	dev->had_driver = true;
 	dev->unsettled = false;
-	schedule(dev);
+	vsock_device_schedule(dev);
 }
 
 /* What the guest has sent before it stops still counts, but no answers can be given. */
@@ -600,8 +299,7 @@ static void on_stopping(void *owner)
 {
 	struct vsock_device *dev = owner;
 
-	take_from_guest(dev, VRING_SIZE_MAX);
-	vring_interrupt(transmit_ring(dev), false);
+	vsock_traffic_last(dev);
 }
 
 static void on_reset(void *owner)
@@ -614,7 +312,7 @@ static void on_kicked(void *owner, unsigned ring)
 	struct vsock_device *dev = owner;
 
 	dev->stats.kicks++;
-	schedule(dev);
+	vsock_device_schedule(dev);
 }
 
 static void on_gone(void *owner)
@@ -635,8 +333,7 @@ static const struct vhost_user_ops vhost_ops = {
 	.gone = on_gone,
 };
 
-/* ---- the owner's calls
- * --------------------------------------------------------------------------- */
+/* ---- the owner's calls ---- */
 
 struct vsock_device *vsock_device_new(
 	struct event_loop *loop, const char *socket_path, uint64_t guest_cid, struct error *err)
@@ -653,7 +350,7 @@ struct vsock_device *vsock_device_new(
 		return NULL;
 	}
 	dev->loop = loop;
-	for (unsigned i = 0; i < BUCKETS; i++)
+	for (unsigned i = 0; i < VSOCK_BUCKETS; i++)
 		list_init(&dev->buckets[i]);
 	list_init(&dev->all);
 	list_init(&dev->queue);
@@ -673,7 +370,7 @@ void vsock_device_free(struct vsock_device *dev)
 	list_for_each_safe (node, &dev->dials)
 		cancel_dial(&list_entry(node, struct device_dial, node)->base);
 	list_for_each_safe (node, &dev->all)
-		drop(dev, list_entry(node, struct vsock_connection, all_node));
+		vsock_device_drop(dev, list_entry(node, struct vsock_connection, all_node));
 	vhost_user_release(&dev->vhost);
 	event_timer_stop(&dev->slow);
 	event_task_cancel(&dev->work);

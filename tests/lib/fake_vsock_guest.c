@@ -286,8 +286,7 @@ bool fake_guest_alive(struct fake_guest *g)
 	return !(p.revents & POLLHUP);
 }
 
-/* ---- rings
- * --------------------------------------------------------------------------------------- */
+/* ---- rings ---- */
 
 void fake_guest_kick(struct fake_guest *g, unsigned ring)
 {

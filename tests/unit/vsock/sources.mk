@@ -6,4 +6,5 @@ HOST_UNIT_TESTS += \
 	tests/unit/vsock/test_vsock_credit.c \
 	tests/unit/vsock/test_vsock_device.c \
 	tests/unit/vsock/test_vsock_hostile.c \
-	tests/unit/vsock/test_vsock_listener.c
+	tests/unit/vsock/test_vsock_listener.c \
+	tests/unit/vsock/test_vsock_rules.c

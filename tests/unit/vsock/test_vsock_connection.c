@@ -12,8 +12,7 @@
 
 #include "lib/test_main.h"
 
-/* ---- the table
- * ----------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 /* A cell as text: the next state's first letters, then what is done. "." = stays, does nothing. */
 static const char *const expected[VSOCK_STATES][VSOCK_EVENTS] = {
@@ -63,8 +62,7 @@ static void test_table(void **state)
 		}
 }
 
-/* ---- a connection
- * --------------------------------------------------------------------------------- */
+/* ---- a connection ---- */
 
 static struct event_loop *loop;
 static struct vsock_connection *conn;

@@ -97,8 +97,7 @@ static int tear_down(void **state)
 	return test_count_fds() == fds_before ? 0 : -1;
 }
 
-/* ---- things a hostile guest does
- * ----------------------------------------------------------------- */
+/* ---- things a hostile guest does ---- */
 
 static void random_message(void)
 {

@@ -152,8 +152,7 @@ static void run(const char *what, uint32_t port, client_fn fn, double mib)
 	check(good, what, detail);
 }
 
-/* ---- clients: return 0 when good, else the number of what went wrong
- * ------------------------------ */
+/* ---- clients: return 0 when good, else the number of what went wrong ---- */
 
 static uint8_t pattern(uint64_t at)
 {
@@ -365,8 +364,7 @@ static int client_dial_accepted(int fd)
 	return read(fd, answer, sizeof(answer) - 1) > 0 && answer[0] == '0' ? 0 : 1;
 }
 
-/* ---- checks
- * ---------------------------------------------------------------------------------------- */
+/* ---- checks ---- */
 
 static int accepted_fd = -1;
 

@@ -11,10 +11,21 @@ say() { printf '  %-8s %s\n' "$1" "$2"; }
 bad() { say FAILED "$1"; failed=1; }
 cradle_run() { "$CRADLE" run ${QEMU:+--qemu "$QEMU"} --kernel "$KERNEL" --initrd "$INITRD" --rootfs "$ROOTFS" "$@"; }
 
+# Words as a person would type them: quoted only where the shell needs it.
+quoted() {
+	local word
+	for word; do
+		case $word in
+		*[!A-Za-z0-9_./=:,+%-]*) printf " '%s'" "${word//\'/\'\\\'\'}" ;;
+		*) printf ' %s' "$word" ;;
+		esac
+	done
+}
+
 # Runs cradle, shows what it writes as it comes, keeps stdout and stderr; the exit code is in $code.
 # Pipes and no process substitution: the shell waits for the end of these.
 shown_run() {
-	say RUN "cradle run $(printf '%q ' "$@")"
+	say RUN "cradle run$(quoted "$@")"
 	{
 		{
 			cradle_run "$@"

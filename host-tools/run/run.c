@@ -165,8 +165,12 @@ static int open_image(struct run *run)
 		r = image_open(run->options.rootfs, cache, announce_image, &run->image, &err);
 	if (r < 0)
 		return fail_early(run, "the image is bad",
-			"--rootfs wants a folder or a tar with a whole root file system (bin, etc, "
-			"...).",
+			err.errnum == EACCES
+				? "You may not read all of it: give a tar of it, which keeps "
+				  "owners "
+				  "and modes."
+				: "--rootfs wants a folder or a tar with a whole root file system "
+				  "(bin, etc, ...).",
 			&err);
 	return 0;
 }

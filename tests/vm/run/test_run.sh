@@ -1,0 +1,176 @@
+#!/bin/bash
+# Tests `cradle run` with the real QEMU. Each case is one run: its exit code, what it wrote, and that
+# nothing of it stayed behind. Arguments: kernel, initrd, root file system, and an initrd whose first
+# process brings up vsock but never listens on the agent's port.
+set -u
+kernel=$1 initrd=$2 rootfs=$3 deaf_initrd=$4
+top=$(cd "$(dirname "$0")/../../.." && pwd)
+cradle=$top/build/cradle
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export CRADLE_CACHE=$work/cache XDG_RUNTIME_DIR=$work/runtime
+export CRADLE_KERNEL=$kernel CRADLE_INITRD=$initrd
+mkdir "$XDG_RUNTIME_DIR"
+accel=(--accel tcg)
+n=0 failed=0
+
+# What a run leaves: QEMU processes that we started, and private folders.
+leftovers() {
+	pgrep -f "cradle-run-test-$$-" | while read -r pid; do tr '\0' ' ' < "/proc/$pid/cmdline" | cut -c1-60; done
+	ls -A "$XDG_RUNTIME_DIR"
+}
+# run [OPTION...]: output in $work/out and $work/err, exit code in $code.
+run() {
+	"$cradle" run "${accel[@]}" --name "run-test-$$-$n" "$@" > "$work/out" 2> "$work/err"
+	code=$?
+}
+run_it() { run --rootfs "$rootfs" "$@"; }
+verdict() { # NAME PROBLEM: PROBLEM empty = passed
+	n=$((n + 1))
+	if [ -z "$2" ]; then
+		echo "ok $n - $1"
+		return
+	fi
+	failed=1
+	echo "not ok $n - $1"
+	echo "# $2; exit code $code; wrote:"
+	head -c 600 "$work/out" | sed 's/^/# out: /'
+	tail -n 25 "$work/err" | sed 's/^/# err: /'
+}
+# expect NAME CODE [TEXT...]: of the last run. Each TEXT must stand in its standard error.
+expect() {
+	local name=$1 want=$2 problem="" text
+	shift 2
+	[ "$code" = "$want" ] || problem="exit code is not $want"
+	for text in "$@"; do
+		grep -qF -- "$text" "$work/err" || problem="'$text' was not said"
+	done
+	[ -z "$(leftovers)" ] || problem="left behind: $(leftovers | tr '\n' ' ')"
+	verdict "$name" "$problem"
+}
+same() { # NAME FILE FILE, after a run that must have ended with 0
+	local problem=""
+	[ "$code" = 0 ] || problem="exit code is not 0"
+	cmp "$2" "$3" > "$work/cmp" 2>&1 || problem="output differs: $(cat "$work/cmp")"
+	verdict "$1" "$problem"
+}
+
+# ---- a container that runs ------------------------------------------------------------------------------
+run_it --env A=b --workdir /tmp --user nobody:0 -- sh -c 'echo "$A $PWD $(id -u):$(id -g)"; echo apart >&2; exit 42'
+echo 'b /tmp 65534:0' > "$work/want"
+cmp -s "$work/out" "$work/want" || code=wrong-output
+expect "exit code, environment, folder, user, two streams" 42 apart
+
+head -c 3000001 /dev/urandom > "$work/data"
+run_it -i -- cat < "$work/data"
+same "three megabytes in and out again, byte for byte" "$work/data" "$work/out"
+
+run_it -- cat
+expect "without -i standard input is at its end" 0
+
+run_it --cpus 1.5 --memory 64M --explain --stats -- sh -c 'cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/memory.max; nproc'
+printf '150000 100000\n67108864\n2\n' > "$work/want"
+cmp -s "$work/out" "$work/want" || code=wrong-output
+expect "limits arrive; --explain shows the sum, --stats the figures" 0 "the VM" "limit 64 MiB"
+
+"$cradle" run "${accel[@]}" --name "run-test-$$-$n" --rootfs "$rootfs" -- yes 2> "$work/err" | head -n 2 > "$work/out"
+code=${PIPESTATUS[0]}
+expect "a reader that goes ends the container as SIGPIPE would" 141
+
+# ---- killed ---------------------------------------------------------------------------------------------
+run_it --memory 64M -- dd if=/dev/zero of=/dev/null bs=80M count=1
+expect "killed for memory: 137, and a line with limit, peak and cause" 137 \
+	"run-test-$$-$n was OOM-killed: it reached its own memory limit (limit 64 MiB, peak 6"
+
+(run_it --listen "$work/vm.sock" -- sleep 1000; exit "$code") &
+for _ in $(seq 600); do
+	"$cradle" call "hvsock://$work/vm.sock:1024" SignalProcess \
+		"{\"container_id\": \"run-test-$$-$n\", \"signal\": 9}" > "$work/call" 2>&1 && break
+	sleep 0.1
+done
+wait $!
+code=$?
+grep -q OOM "$work/err" && code=explained-as-oom
+expect "killed by SIGKILL: 137 without such a line" 137
+
+# ---- what cannot run --------------------------------------------------------------------------------------
+run_it -- no-such-command
+expect "a command that is not in the image: 127" 127 "the command is not in the image" no-such-command
+run_it -- /etc/passwd
+expect "a command that is not executable: 126" 126 "the command cannot be executed" /etc/passwd EACCES
+run_it --user nobody-at-all -- true
+expect "an unknown user is named" 125 "'nobody-at-all'"
+run_it --memory 1M -- true
+expect "a size that cannot boot names the least" 125 "--memory 6M"
+mkdir "$work/empty"
+run --rootfs "$work/empty" -- true
+expect "an empty folder is no root file system" 125 "the image is bad" "$work/empty"
+head -c 5000 /dev/urandom > "$work/bad.tar"
+run --rootfs "$work/bad.tar" -- true
+expect "garbage is no tar" 125 "the image is bad" tar:
+
+# ---- each stage of the start ------------------------------------------------------------------------------
+run_it --qemu /nonexistent/qemu -- true
+expect "QEMU is missing" 125 "QEMU did not start" "/nonexistent/qemu is not there"
+printf '#!/bin/sh\necho "qemu: -machine: unsupported" >&2\nexit 1\n' > "$work/qemu"
+chmod +x "$work/qemu"
+run_it --qemu "$work/qemu" -- true
+expect "QEMU refuses its arguments" 125 "QEMU did not start" "-machine: unsupported"
+printf '#!/bin/sh\nkill -9 $$\n' > "$work/qemu"
+run_it --qemu "$work/qemu" -- true
+expect "QEMU is killed at its start" 125 "QEMU died" "signal 9"
+head -c 4096 /dev/zero > "$work/zero.img"
+run_it --initrd "$work/zero.img" -- true
+expect "the kernel panics, and its last lines are shown" 125 "the guest's kernel panicked" "Kernel panic - not syncing"
+"$top/rootfs-builder/build" --type initrd --agent "$rootfs/bin/busybox" --output "$work/mute.img" > "$work/out" 2>&1
+run_it --initrd "$work/mute.img" --boot-timeout 8 -- true
+expect "the guest has no vsock" 125 "the guest has no vsock" "$kernel"
+run_it --initrd "$deaf_initrd" --boot-timeout 15 -- true
+expect "the agent does not answer" 125 "the agent does not answer" "vsock port 1024"
+
+# ---- from outside -------------------------------------------------------------------------------------------
+mkfifo "$work/hold"
+(run --hold --listen "$work/vm.sock" < "$work/hold"; exit "$code") &
+exec 9> "$work/hold"
+for _ in $(seq 600); do grep -q '^ready ' "$work/out" && break; sleep 0.1; done
+"$cradle" call "hvsock://$work/vm.sock:1024" grpc.Health/Check > "$work/call" 2>&1
+exec 9>&-
+wait $!
+code=$?
+grep -q SERVING "$work/call" && [ ! -e "$work/vm.sock" ] || code=no-answer
+expect "--hold serves callers until its input ends" 0
+
+"$cradle" run "${accel[@]}" --name "run-test-$$-$n" --rootfs "$rootfs" -- sh -c 'echo up; sleep 1000' > "$work/out" 2> "$work/err" &
+for _ in $(seq 600); do grep -q up "$work/out" && break; sleep 0.1; done
+kill -TERM $!
+wait $!
+code=$?
+expect "SIGTERM ends all of it" 143
+
+"$cradle" run "${accel[@]}" --name "run-test-$$-$n" --rootfs "$rootfs" -- sh -c 'echo up; sleep 1000' > "$work/out" 2> "$work/err" &
+for _ in $(seq 600); do grep -q up "$work/out" && break; sleep 0.1; done
+kill -KILL $!
+wait $! 2> "$work/killed"
+for _ in $(seq 100); do pgrep -f "cradle-run-test-$$-" > "$work/pids" || break; sleep 0.1; done
+run_it --qemu /nonexistent/qemu -- true
+expect "SIGKILL ends QEMU too; the next run removes the folder" 125
+
+# ---- as an ordinary user, from a tar ------------------------------------------------------------------------
+tar -C "$rootfs" -czf "$work/rootfs.tar.gz" .
+if [ "$(id -u)" = 0 ]; then
+	chmod 711 "$work"
+	chmod 644 "$work/rootfs.tar.gz"
+	mkdir "$work/home"
+	chown 65534 "$work/home"
+	setpriv --reuid 65534 --regid 65534 --clear-groups env -u XDG_RUNTIME_DIR HOME="$work/home" CRADLE_CACHE="$work/home/cache" \
+		"$cradle" run "${accel[@]}" --name "run-test-$$-$n" --rootfs "$work/rootfs.tar.gz" -- \
+		sh -c 'ls -lnd /etc/passwd | cut -c1-30; echo x > /new && cat /new' > "$work/out" 2> "$work/err"
+	code=$?
+else
+	run --rootfs "$work/rootfs.tar.gz" -- sh -c 'ls -lnd /etc/passwd | cut -c1-30; echo x > /new && cat /new'
+fi
+[ "$(tail -n 1 "$work/out")" = x ] || code=wrong-output
+expect "an ordinary user runs a tar, whose files stay root's" 0
+
+echo "1..$n"
+exit $failed

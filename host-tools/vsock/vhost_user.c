@@ -29,8 +29,7 @@
 #define RING_MASK	   0xff
 #define RING_NO_FD	   0x100
 
-/* ---- rings ------------------------------------------------------------------------------------
- */
+/* ---- rings ---- */
 
 static bool ring_running(const struct vhost_ring *ring)
 {
@@ -112,8 +111,7 @@ static void on_kick(struct event_source *source, uint32_t events)
 		vhost->ops->kicked(vhost->owner, ring - vhost->rings);
 }
 
-/* ---- messages ----------------------------------------------------------------------------------
- */
+/* ---- messages ---- */
 
 static int bad(struct error *err, const char *what)
 {
@@ -445,8 +443,7 @@ int vhost_user_handle(struct vhost_user *vhost, struct vhost_message *message, s
 	return r;
 }
 
-/* ---- connection --------------------------------------------------------------------------------
- */
+/* ---- connection ---- */
 
 static void drop_source(struct event_source *source)
 {

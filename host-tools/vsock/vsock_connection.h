@@ -99,7 +99,7 @@ ssize_t vsock_connection_read(struct vsock_connection *conn, struct iovec *iov, 
 /* Fills the header of a packet that is about to be sent, and notes that it was. */
 void vsock_connection_send(
 	struct vsock_connection *conn, enum vsock_op op, uint32_t len, struct vsock_packet *ret);
-/* Waits for the owner in the way that fits now. Call after its turn and when the ring is full. */
+/* Waits for the owner in the way that fits now. Call when it has nothing (more) to send. */
 void vsock_connection_watch(struct vsock_connection *conn);
 
 #endif

@@ -181,13 +181,6 @@ static bool send_unknown_resets(struct vsock_device *dev)
 	return dev->reset_count == 0;
 }
 
-/* No buffers: everybody who waits for one parks its owner's descriptor. */
-static void watch_all(struct vsock_device *dev)
-{
-	list_for_each (node, &dev->queue)
-		vsock_connection_watch(list_entry(node, struct vsock_connection, queue_node));
-}
-
 /* Takes out those that have ended; while no ring runs nothing else leaves the queue. */
 void vsock_traffic_sweep(struct vsock_device *dev)
 {
@@ -243,8 +236,6 @@ static bool send_to_guest(struct vsock_device *dev)
 	for (unsigned i = 0; i < RECEIVE_BUDGET && turn == TURN_MORE; i++)
 		turn = send_turn(dev);
 	waiting = turn == TURN_NO_BUFFER;
-	if (waiting)
-		watch_all(dev);
 	/* Kicks on this ring only while something waits for a buffer. */
 	return vring_want_kicks(receive_ring(dev), waiting) || turn == TURN_MORE;
 }

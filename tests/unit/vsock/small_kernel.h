@@ -55,8 +55,7 @@ static UNUSED void on_gone(void *owner)
 	gone_count++;
 }
 
-/* ---- the small guest kernel --------------------------------------------------------------------
- */
+/* ---- the small guest kernel ---- */
 
 static UNUSED struct vsock_packet packet_of(const struct kernel_conn *c, uint16_t op)
 {

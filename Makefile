@@ -50,7 +50,7 @@ GUEST_LDFLAGS := $(if $(SAN),$(SANFLAGS),-static -no-pie -Wl$(comma)--gc-section
 GUEST_LIBS    := -lprotobuf-c -lseccomp
 HOST_CFLAGS   := $(COMMON) -iquote host-tools $(WARNINGS) $(if $(SAN),$(SANFLAGS),-O2 -g -D_FORTIFY_SOURCE=2)
 HOST_LDFLAGS  := $(if $(SAN),$(SANFLAGS))
-HOST_LIBS     := -lprotobuf-c -ljson-c
+HOST_LIBS     := -lprotobuf-c -ljson-c -lmd
 
 # Each folder lists its files by hand in a sources.mk, which appends to:
 #   BASE_SRC TTRPC_SRC AGENT_SRC   guest code (base and ttrpc are compiled for the host as well)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fts.h>
+#include <sha2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -11,7 +12,7 @@
 #define TICK_NS 20000000ll
 
 struct walk {
-	struct sha256 hash;
+	SHA2_CTX hash;
 	struct timespec newest; /* ctime */
 };
 
@@ -22,7 +23,7 @@ static bool later(const struct timespec *a, const struct timespec *b)
 
 static void feed_u64(struct walk *walk, uint64_t value)
 {
-	sha256_feed(&walk->hash, &value, sizeof(value));
+	SHA256Update(&walk->hash, (const uint8_t *)&value, sizeof(value));
 }
 
 static void feed_file(struct walk *walk, const char *name, const struct stat *st)
@@ -32,7 +33,7 @@ static void feed_file(struct walk *walk, const char *name, const struct stat *st
 		(uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_ctim.tv_sec,
 		(uint64_t)st->st_ctim.tv_nsec};
 
-	sha256_feed(&walk->hash, name, strlen(name) + 1);
+	SHA256Update(&walk->hash, (const uint8_t *)name, strlen(name) + 1);
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
 		feed_u64(walk, facts[i]);
 	if (later(&st->st_ctim, &walk->newest))
@@ -97,11 +98,11 @@ static int walk_once(struct walk *walk, const char *path, const char *salt,
 	int r;
 
 	memset(walk, 0, sizeof(*walk));
-	sha256_init(&walk->hash);
-	sha256_feed(&walk->hash, salt, strlen(salt) + 1);
+	SHA256Init(&walk->hash);
+	SHA256Update(&walk->hash, (const uint8_t *)salt, strlen(salt) + 1);
 	r = walk_tree(walk, path, err);
 	if (r == 0)
-		sha256_finish_hex(&walk->hash, ret);
+		SHA256End(&walk->hash, ret);
 	return r;
 }
 

@@ -7,11 +7,11 @@
 #define RUN_FINGERPRINT_H
 
 #include "base/error.h"
-#include "run/sha256.h"
 
 #include <stdbool.h>
 
-#define FINGERPRINT_SIZE (2 * SHA256_BYTES + 1)
+/* 64 hex digits of a SHA-256 (libmd) and NUL. */
+#define FINGERPRINT_SIZE 65
 
 /*
  * Of a folder (with all below it) or of one file. salt: what else the result depends on. MAY SLEEP:

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/strings.h"
 #include "lib/scratch.h"
 #include "lib/test_main.h"
@@ -185,6 +186,29 @@ static void test_limits(void **state)
 	refused(&c, STATUS_INVALID_ARGUMENT, "Swappiness");
 }
 
+/* A hybrid host's unified hierarchy lacks controllers; then a limit is refused by name. */
+static void test_missing_controller(void **state)
+{
+	char controllers[256] = "";
+	struct test_container c;
+	const char *output;
+
+	if (file_read("/sys/fs/cgroup/unified/cgroup.controllers", controllers,
+		    sizeof(controllers)) < 0)
+		file_read("/sys/fs/cgroup/cgroup.controllers", controllers, sizeof(controllers));
+	container_fill(&c, &agent, "ctl", shell);
+	container_limit(&c, 64 << 20);
+	if (!strstr(controllers, "memory")) {
+		refused(&c, STATUS_FAILED_PRECONDITION,
+			"memory.max = 67108864: this guest has no memory");
+		return;
+	}
+	/* a host with cgroup v2 proper: the limit is simply set */
+	container_send(&agent, &c);
+	container_remove_id(&agent, "ctl");
+	assert_int_equal(container_whole(&agent, "ctl", "true", &output), 0);
+}
+
 static void test_unsupported_is_named(void **state)
 {
 	Grpc__Device device = GRPC__DEVICE__INIT;
@@ -337,6 +361,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_bad_mounts),
 	cmocka_unit_test(test_bad_cgroup_path),
 	cmocka_unit_test(test_limits),
+	cmocka_unit_test(test_missing_controller),
 	cmocka_unit_test(test_unsupported_is_named),
 	cmocka_unit_test(test_bad_storages),
 	cmocka_unit_test(test_unknown_ids),

@@ -65,12 +65,12 @@
 #define CONNECTIONS_MEMORY_MAX (32 * 1024 * 1024)
 
 /*
- * What big calls leave in the heap, between small blocks that live on, goes back to the kernel when no
- * call of this size has ended for a while (measured: 240 KiB of heap after 64 MiB of output, 70 KiB
- * with). Not a periodic tick: one timer after the last big call.
+ * What big calls leave in the heap, between small blocks that live on, goes back to the kernel when
+ * no call of this size has ended for a while (measured: 240 KiB of heap after 64 MiB of output, 70
+ * KiB with). Not a periodic tick: one timer after the last big call.
  */
 #define TRIM_CALL_BYTES 32768
-#define TRIM_QUIET_MS   1000
+#define TRIM_QUIET_MS	1000
 
 /* A frame of which no byte came for so long: the peer is stuck and its connection is closed. */
 #define FRAME_STALL_MS 60000

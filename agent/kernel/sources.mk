@@ -2,6 +2,6 @@ AGENT_SRC += agent/kernel/mount.c
 AGENT_SRC += $(addprefix agent/kernel/, cgroup.c cgroup_events.c cgroup_limits.c kmsg.c)
 AGENT_SRC += agent/kernel/capability.c
 AGENT_SRC += agent/kernel/mount_tree.c
-AGENT_SRC += agent/kernel/namespace.c
+AGENT_SRC += agent/kernel/namespace.c agent/kernel/net_dev.c
 AGENT_SRC += agent/kernel/seccomp.c
 AGENT_SRC += agent/kernel/terminal.c

@@ -10,6 +10,21 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/strings.h"
+#include "kernel/net_dev.h"
+
+/*
+ * Page sizes that the architecture can have, as the kernel's control files spell them (mm/hugetlb_
+ * cgroup.c, mem_fmt()). One that this guest has not is a missing file, and left out of the answer.
+ */
+#if defined(__x86_64__)
+#define HUGE_SIZES HUGE_SIZE("2MB"), HUGE_SIZE("1GB")
+#elif defined(__s390x__)
+#define HUGE_SIZES HUGE_SIZE("1MB"), HUGE_SIZE("2GB")
+#elif defined(__powerpc64__)
+#define HUGE_SIZES HUGE_SIZE("2MB"), HUGE_SIZE("16MB"), HUGE_SIZE("1GB"), HUGE_SIZE("16GB")
+#else
+#define HUGE_SIZES HUGE_SIZE("64KB"), HUGE_SIZE("2MB"), HUGE_SIZE("32MB"), HUGE_SIZE("1GB")
+#endif
 
 enum stats_file {
 	CPU_STAT,
@@ -25,7 +40,8 @@ enum stats_file {
 	PIDS_CURRENT,
 	PIDS_MAX,
 	IO_STAT,
-	STATS_FILE_COUNT,
+	NET_DEV,
+	HUGETLB, /* two files a page size from here on */
 };
 
 const char *const memory_stats_files[] = {
@@ -42,7 +58,13 @@ const char *const memory_stats_files[] = {
 	[PIDS_CURRENT] = "pids.current",
 	[PIDS_MAX] = "pids.max",
 	[IO_STAT] = "io.stat",
+	/* of the worker's network namespace: the guest's, as that of every container */
+	[NET_DEV] = "/proc/net/dev",
+	[HUGETLB] =
+#define HUGE_SIZE(name) "hugetlb." name ".current", "hugetlb." name ".events"
+		HUGE_SIZES,
 };
+#define STATS_FILE_COUNT ARRAY_SIZE(memory_stats_files)
 const size_t memory_stats_file_count = ARRAY_SIZE(memory_stats_files);
 
 struct filler {
@@ -63,13 +85,13 @@ static void *new_message(struct filler *f, const ProtobufCMessageDescriptor *des
 	return msg;
 }
 
-static bool have(const struct filler *f, enum stats_file which)
+static bool have(const struct filler *f, size_t which)
 {
 	return f->files[which].errnum == 0;
 }
 
 /* The number in a one-line file; unlimited stands for "max"; 0 when the file is missing. */
-static uint64_t number(const struct filler *f, enum stats_file which, uint64_t unlimited)
+static uint64_t number(const struct filler *f, size_t which, uint64_t unlimited)
 {
 	uint64_t value = 0;
 	char word[32];
@@ -82,7 +104,7 @@ static uint64_t number(const struct filler *f, enum stats_file which, uint64_t u
 	return value;
 }
 
-static uint64_t keyed(const struct filler *f, enum stats_file which, const char *key)
+static uint64_t keyed(const struct filler *f, size_t which, const char *key)
 {
 	uint64_t value = 0;
 
@@ -124,7 +146,70 @@ static size_t count_lines(const char *text)
 	return n;
 }
 
-/* Every "name number" line of memory.stat. */
+static void add_stat(struct filler *f, Grpc__MemoryStats *memory, const char *key, uint64_t value)
+{
+	Grpc__MemoryStats__StatsEntry *entry =
+		new_message(f, &grpc__memory_stats__stats_entry__descriptor);
+
+	if (!entry)
+		return;
+	entry->key = arena_strdup(f->arena, key);
+	if (!entry->key) {
+		f->no_memory = true;
+		return;
+	}
+	entry->value = value;
+	memory->stats[memory->n_stats++] = entry;
+}
+
+/*
+ * What cgroup v1 called the same thing. v1 has each name twice, for the group alone and ("total_")
+ * with those below it; v2 knows only the latter, so both get it. Names with pg_ are how runtime-rs
+ * spells them. NULL: v1's name is v2's.
+ */
+static const struct {
+	const char *v2, *v1;
+} old_names[] = {
+	{"file", "cache"}, /* both with shmem and tmpfs */
+	{"anon", "rss"},   /* neither with swapped out pages */
+	{"anon_thp", "rss_huge"},
+	{"shmem", NULL},
+	{"file_mapped", "mapped_file"},
+	{"file_dirty", "dirty"},
+	{"file_writeback", "writeback"},
+	{"pgfault", NULL},
+	{"pgmajfault", NULL},
+	{"pgfault", "pg_fault"},
+	{"pgmajfault", "pg_maj_fault"},
+	{"inactive_anon", NULL},
+	{"active_anon", NULL},
+	{"inactive_file", NULL},
+	{"active_file", NULL},
+	{"unevictable", NULL},
+};
+
+static void add_old_names(struct filler *f, Grpc__MemoryStats *memory)
+{
+	char total[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(old_names); i++) {
+		const char *v1 = old_names[i].v1;
+		uint64_t value;
+
+		if (parse_keyed_u64(f->files[MEMORY_STAT].text, old_names[i].v2, &value) < 0)
+			continue;
+		if (v1)
+			add_stat(f, memory, v1, value);
+		str_format(total, sizeof(total), "total_%s", v1 ? v1 : old_names[i].v2);
+		add_stat(f, memory, total, value);
+	}
+	if (!have(f, SWAP_CURRENT))
+		return;
+	add_stat(f, memory, "swap", number(f, SWAP_CURRENT, 0));
+	add_stat(f, memory, "total_swap", number(f, SWAP_CURRENT, 0));
+}
+
+/* Every "name number" line of memory.stat, and the old names of those that have one. */
 static void fill_stat_map(struct filler *f, Grpc__MemoryStats *memory)
 {
 	const char *line = f->files[MEMORY_STAT].text;
@@ -132,8 +217,8 @@ static void fill_stat_map(struct filler *f, Grpc__MemoryStats *memory)
 
 	if (!have(f, MEMORY_STAT))
 		return;
-	room = count_lines(line);
-	memory->stats = arena_calloc(f->arena, room ? room : 1, sizeof(*memory->stats));
+	room = count_lines(line) + 2 * ARRAY_SIZE(old_names) + 2;
+	memory->stats = arena_calloc(f->arena, room, sizeof(*memory->stats));
 	if (!memory->stats) {
 		f->no_memory = true;
 		return;
@@ -141,18 +226,11 @@ static void fill_stat_map(struct filler *f, Grpc__MemoryStats *memory)
 	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
 		char key[64];
 		uint64_t value;
-		Grpc__MemoryStats__StatsEntry *entry;
 
-		if (sscanf(line, "%63s %" SCNu64, key, &value) != 2)
-			continue;
-		entry = new_message(f, &grpc__memory_stats__stats_entry__descriptor);
-		if (!entry || !(entry->key = arena_strdup(f->arena, key))) {
-			f->no_memory = true;
-			return;
-		}
-		entry->value = value;
-		memory->stats[memory->n_stats++] = entry;
+		if (sscanf(line, "%63s %" SCNu64, key, &value) == 2)
+			add_stat(f, memory, key, value);
 	}
+	add_old_names(f, memory);
 }
 
 static Grpc__MemoryStats *fill_memory(struct filler *f)
@@ -176,6 +254,7 @@ static Grpc__MemoryStats *fill_memory(struct filler *f)
 	swap->max_usage = number(f, SWAP_PEAK, 0);
 	swap->limit = number(f, SWAP_MAX, 0);
 	swap->failcnt = keyed(f, SWAP_EVENTS, "fail");
+	kernel->usage = keyed(f, MEMORY_STAT, "kernel"); /* Linux 5.18 */
 	kernel->limit = UINT64_MAX;
 	memory->cache = keyed(f, MEMORY_STAT, "file");
 	memory->usage = usage;
@@ -259,23 +338,100 @@ static Grpc__BlkioStats *fill_io(struct filler *f)
 	return blkio;
 }
 
+/* which is hugetlb.SIZE.current, its events come behind it. */
+static void fill_hugetlb_size(struct filler *f, size_t which, Grpc__CgroupStats *stats)
+{
+	const char *name = memory_stats_files[which] + strlen("hugetlb.");
+	Grpc__CgroupStats__HugetlbStatsEntry *entry;
+
+	if (!have(f, which))
+		return;
+	entry = new_message(f, &grpc__cgroup_stats__hugetlb_stats_entry__descriptor);
+	if (!entry)
+		return;
+	entry->value = new_message(f, &grpc__hugetlb_stats__descriptor);
+	entry->key = arena_strndup(f->arena, name, strcspn(name, "."));
+	if (!entry->value || !entry->key) {
+		f->no_memory = true;
+		return;
+	}
+	entry->value->usage = number(f, which, 0);
+	entry->value->failcnt = keyed(f, which + 1, "max");
+	stats->hugetlb_stats[stats->n_hugetlb_stats++] = entry;
+}
+
+static void fill_hugetlb(struct filler *f, Grpc__CgroupStats *stats)
+{
+	stats->hugetlb_stats = arena_calloc(
+		f->arena, (STATS_FILE_COUNT - HUGETLB) / 2, sizeof(*stats->hugetlb_stats));
+	if (!stats->hugetlb_stats)
+		f->no_memory = true;
+	for (size_t i = HUGETLB; !f->no_memory && i < STATS_FILE_COUNT; i += 2)
+		fill_hugetlb_size(f, i, stats);
+}
+
+static Grpc__NetworkStats *fill_interface(struct filler *f, const struct net_dev *dev)
+{
+	Grpc__NetworkStats *out = new_message(f, &grpc__network_stats__descriptor);
+
+	if (!out)
+		return NULL;
+	out->name = arena_strdup(f->arena, dev->name);
+	if (!out->name) {
+		f->no_memory = true;
+		return NULL;
+	}
+	out->rx_bytes = dev->counter[NET_RX_BYTES];
+	out->rx_packets = dev->counter[NET_RX_PACKETS];
+	out->rx_errors = dev->counter[NET_RX_ERRS];
+	out->rx_dropped = dev->counter[NET_RX_DROP];
+	out->tx_bytes = dev->counter[NET_TX_BYTES];
+	out->tx_packets = dev->counter[NET_TX_PACKETS];
+	out->tx_errors = dev->counter[NET_TX_ERRS];
+	out->tx_dropped = dev->counter[NET_TX_DROP];
+	return out;
+}
+
+static void fill_network(struct filler *f, Grpc__StatsContainerResponse *response)
+{
+	const char *at = f->files[NET_DEV].text;
+	struct net_dev dev;
+
+	if (!have(f, NET_DEV))
+		return;
+	response->network_stats =
+		arena_calloc(f->arena, count_lines(at) + 1, sizeof(*response->network_stats));
+	if (!response->network_stats)
+		f->no_memory = true;
+	while (!f->no_memory && net_dev_next(&at, &dev)) {
+		Grpc__NetworkStats *out = fill_interface(f, &dev);
+
+		if (out)
+			response->network_stats[response->n_network_stats++] = out;
+	}
+}
+
 int memory_stats_fill(const struct worker_file *files, size_t count, struct arena *arena,
-	Grpc__CgroupStats **ret, struct error *err)
+	Grpc__StatsContainerResponse *response, struct error *err)
 {
 	struct filler f = {.files = files, .arena = arena};
+	Grpc__StatsContainerResponse filled = *response;
 	Grpc__CgroupStats *stats = new_message(&f, &grpc__cgroup_stats__descriptor);
 
 	if (count != STATS_FILE_COUNT)
 		return error_errno(
-			err, EPROTO, "read statistics: %zu files of %d", count, STATS_FILE_COUNT);
+			err, EPROTO, "read statistics: %zu files of %zu", count, STATS_FILE_COUNT);
 	if (stats) {
 		stats->cpu_stats = fill_cpu(&f);
 		stats->memory_stats = fill_memory(&f);
 		stats->pids_stats = fill_pids(&f);
 		stats->blkio_stats = fill_io(&f);
+		fill_hugetlb(&f, stats);
+		fill_network(&f, &filled);
 	}
 	if (f.no_memory)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "build statistics");
-	*ret = stats;
+	filled.cgroup_stats = stats;
+	*response = filled;
 	return 0;
 }

@@ -12,6 +12,7 @@
 struct container_stats {
 	struct worker_request request;
 	struct arena *arena;
+	Grpc__StatsContainerResponse *response;
 	container_stats_fn done;
 	void *owner;
 };
@@ -20,19 +21,19 @@ static void on_read(
 	struct worker_request *request, int result, const struct worker_file *files, size_t count)
 {
 	struct container_stats *read = container_of(request, struct container_stats, request);
-	Grpc__CgroupStats *stats = NULL;
 	struct error err = ERROR_INIT;
 
 	if (result < 0)
 		error_errno(&err, -result, "read statistics");
 	else
-		result = memory_stats_fill(files, count, read->arena, &stats, &err);
-	read->done(read->owner, stats, result < 0 ? &err : NULL);
+		result = memory_stats_fill(files, count, read->arena, read->response, &err);
+	read->done(read->owner, result < 0 ? &err : NULL);
 	free(read);
 }
 
-int container_stats_read(struct container *container, struct arena *arena, container_stats_fn done,
-	void *owner, struct container_stats **ret, struct error *err)
+int container_stats_read(struct container *container, struct arena *arena,
+	Grpc__StatsContainerResponse *response, container_stats_fn done, void *owner,
+	struct container_stats **ret, struct error *err)
 {
 	struct container_stats *read;
 	int r;
@@ -45,6 +46,7 @@ int container_stats_read(struct container *container, struct arena *arena, conta
 	if (!read)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "read statistics");
 	read->arena = arena;
+	read->response = response;
 	read->done = done;
 	read->owner = owner;
 	r = worker_read(container->sandbox->worker, &read->request, container->cgroup.path,

@@ -15,12 +15,14 @@
 struct container;
 struct container_stats;
 
-/* err NULL: stats live in the arena given. Runs once, unless cancelled; then the read is over. */
-typedef void (*container_stats_fn)(void *owner, Grpc__CgroupStats *stats, const struct error *err);
+/* err NULL: the response is filled, from the arena given. Runs once, unless cancelled; then the
+ * read is over. */
+typedef void (*container_stats_fn)(void *owner, const struct error *err);
 
 /* 0: *ret is the read in flight, owned by itself; negative with err: done will not come. */
-int container_stats_read(struct container *container, struct arena *arena, container_stats_fn done,
-	void *owner, struct container_stats **ret, struct error *err);
+int container_stats_read(struct container *container, struct arena *arena,
+	Grpc__StatsContainerResponse *response, container_stats_fn done, void *owner,
+	struct container_stats **ret, struct error *err);
 /* done is not called any more; frees the read. */
 void container_stats_cancel(struct container_stats *read);
 

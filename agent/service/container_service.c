@@ -156,15 +156,13 @@ HANDLER(remove_container)
 /* ---- StatsContainer
  * ------------------------------------------------------------------------------- */
 
-static void on_stats(void *owner, Grpc__CgroupStats *stats, const struct error *err)
+static void on_stats(void *owner, const struct error *err)
 {
 	struct rpc_call *call = owner;
-	Grpc__StatsContainerResponse *response = (void *)call->response;
 	const Grpc__StatsContainerRequest *request = (void *)call->request;
 	struct error own;
 
 	if (!err) {
-		response->cgroup_stats = stats;
 		rpc_call_reply(call);
 		return;
 	}
@@ -188,7 +186,7 @@ HANDLER(stats_container)
 
 	if (!container)
 		return -ENOENT;
-	r = container_stats_read(container, &call->arena, on_stats, call, &read, err);
+	r = container_stats_read(container, &call->arena, (void *)call->response, on_stats, call, &read, err);
 	if (r < 0)
 		return r;
 	call->data = read;

@@ -49,12 +49,26 @@ int terminal_open(int root, int spare_ptmx, struct terminal *ret, struct error *
 	}
 	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
 		return error_errno(err, errno, "terminal: unlock the pseudo terminal");
-	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	slave = terminal_open_peer(master);
 	if (slave < 0)
-		return error_errno(err, errno, "terminal: open the slave (TIOCGPTPEER)");
+		return error_errno(err, -slave, "terminal: open the slave (TIOCGPTPEER)");
 	ret->master = take_fd(&master);
 	ret->slave = slave;
 	return 0;
+}
+
+int terminal_open_peer(int master)
+{
+	int fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int terminal_set_size(int fd, uint16_t rows, uint16_t columns)
+{
+	const struct winsize size = {.ws_row = rows, .ws_col = columns};
+
+	return ioctl(fd, TIOCSWINSZ, &size) < 0 ? -errno : 0;
 }
 
 int terminal_make_controlling(int fd, struct error *err)

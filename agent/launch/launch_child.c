@@ -181,6 +181,11 @@ static int step_terminal(struct state *s, struct error *err)
 		r = rootfs_bind_console(s->root, slave, err);
 	if (r < 0)
 		return r;
+	if (s->plan->rows || s->plan->columns)
+		r = terminal_set_size(slave, s->plan->rows, s->plan->columns);
+	if (r < 0)
+		return error_errno(err, -r, "Process.ConsoleSize: set %u x %u", s->plan->rows,
+			s->plan->columns);
 	for (int i = 0; i <= STDERR_FILENO; i++)
 		if (dup2(slave, i) < 0)
 			return error_errno(err, errno, "standard stream %d", i);

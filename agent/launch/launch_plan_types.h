@@ -62,6 +62,7 @@ struct plan_rlimit {
 struct launch_plan {
 	bool exec; /* joins a container instead of making one */
 	bool terminal;
+	uint16_t rows, columns; /* of the terminal; 0 x 0 = not said */
 	bool new_rootfs; /* a mount namespace of its own: build the root file system in it */
 	bool no_pivot;
 	bool readonly_root;

@@ -99,6 +99,22 @@ static int plan_user(struct plan_builder *b, struct error *err)
 	return 0;
 }
 
+/* Meant for terminals only (OCI config.md "consoleSize"); on the wire 0 and "absent" are the same.
+ */
+static int plan_console_size(struct plan_builder *b, struct error *err)
+{
+	const Grpc__Box *size = b->process->consolesize;
+
+	if (!b->plan->terminal || !size)
+		return 0;
+	if (size->height > UINT16_MAX || size->width > UINT16_MAX)
+		return error_invalid(err, "Process.ConsoleSize: %u x %u is over 65535",
+			size->height, size->width);
+	b->plan->rows = (uint16_t)size->height;
+	b->plan->columns = (uint16_t)size->width;
+	return 0;
+}
+
 int plan_program(struct plan_builder *b, struct error *err)
 {
 	const Grpc__Process *process = b->process;
@@ -110,6 +126,9 @@ int plan_program(struct plan_builder *b, struct error *err)
 	if (!b->plan->args)
 		return plan_no_memory(err);
 	b->plan->terminal = process->terminal;
+	r = plan_console_size(b, err);
+	if (r < 0)
+		return r;
 	b->plan->cwd = "/";
 	if (!str_empty(process->cwd)) {
 		if (process->cwd[0] != '/')

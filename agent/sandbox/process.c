@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "hard_limits.h"
+#include "kernel/terminal.h"
 #include "sandbox/container.h"
 #include "sandbox/sandbox.h"
 
@@ -30,6 +31,7 @@ struct process *process_new(struct container *container, const char *id)
 	process->container = container;
 	process->state = PROCESS_FAILED;
 	process->launch.terminal_fd = -1;
+	process->slave_fd = -1;
 	process_stream_init(&process->in);
 	process_stream_init(&process->out);
 	process_stream_init(&process->err);
@@ -43,6 +45,7 @@ static void close_streams(struct process *process, int value)
 	process_stream_close(&process->in, value);
 	process_stream_close(&process->out, value);
 	process_stream_close(&process->err, value);
+	close_fd(&process->slave_fd);
 }
 
 void process_free(struct process *process)
@@ -96,13 +99,41 @@ static int adopt_terminal(struct process *process)
 
 	if (out < 0)
 		return -ENOTTY;
-	in = fcntl(out, F_DUPFD_CLOEXEC, 3);
-	r = in < 0 ? -errno : process_stream_open(loop, &process->in, in, false);
+	r = process->resized ? terminal_set_size(out, process->rows, process->columns) : 0;
+	if (r == 0) {
+		process->slave_fd = terminal_open_peer(out);
+		r = process->slave_fd < 0 ? process->slave_fd : 0;
+	}
+	if (r == 0) {
+		in = fcntl(out, F_DUPFD_CLOEXEC, 3);
+		r = in < 0 ? -errno : process_stream_open(loop, &process->in, in, false);
+	}
 	if (r < 0) {
 		close(out);
 		return r;
 	}
 	return process_stream_open(loop, &process->out, out, true);
+}
+
+int process_resize(struct process *process, uint16_t rows, uint16_t columns, struct error *err)
+{
+	int r;
+
+	if (!process->terminal)
+		return error_set(err, STATUS_UNAVAILABLE, 0,
+			"process %s of container %s has no terminal", process->id,
+			process->container->id);
+	if (process->state != PROCESS_STARTING && process->out.fd < 0)
+		return error_set(err, STATUS_UNAVAILABLE, 0,
+			"the terminal of process %s of container %s is closed", process->id,
+			process->container->id);
+	process->resized = true;
+	process->rows = rows;
+	process->columns = columns;
+	r = process->out.fd < 0 ? 0 : terminal_set_size(process->out.fd, rows, columns);
+	return r < 0 ? error_errno(err, -r, "resize the terminal of process %s to %u x %u",
+			       process->id, rows, columns)
+		     : 0;
 }
 
 static void ended(struct process *process);
@@ -242,6 +273,7 @@ static void ended(struct process *process)
 	if (process->exit_signal == SIGKILL)
 		oom_target_check(&container->oom);
 	process_stream_close(&process->in, -EPIPE);
+	close_fd(&process->slave_fd);
 	event_timer_start(
 		loop, &process->grace_timer, STREAM_GRACE_MS, on_grace_over, "stream grace");
 	if (process == container->init)

@@ -51,6 +51,13 @@ struct process {
 	int exit_status; /* exit code or 128 + signal; valid in EXITED */
 	int exit_signal;
 	struct process_stream in, out, err; /* a terminal: in and out are its master */
+	/*
+	 * A slave of ours, until the process has ended: without any, the master reports an end that
+	 * is none (a program may close its terminal and open /dev/tty again). -1 = none.
+	 */
+	int slave_fd;
+	bool resized; /* asked for before there was a master: */
+	uint16_t rows, columns;
 	struct waiter_list exited; /* WaitProcess callers; value = exit status, or negative errno */
 	struct waiter oom_hold;	   /* parked on the container's oom_target.delivered */
 	struct event_timer hold_timer;	/* the longest an OOM event may hold the answer */
@@ -74,6 +81,11 @@ int process_launch(struct process *process, const struct launch_request *request
 int process_start(struct process *process, struct error *err);
 /* -ESRCH once it was reaped. */
 int process_signal(struct process *process, int sig);
+/*
+ * The window's size. Before the terminal has come up from the container it is kept. 0, or
+ * UNAVAILABLE for a process without terminal.
+ */
+int process_resize(struct process *process, uint16_t rows, uint16_t columns, struct error *err);
 /* Has exited and may be told (an OOM event of its container does not hold the answer). */
 bool process_done(const struct process *process);
 /* WaitProcess answers with its status: forget it, but keep unread output readable for a while. */

@@ -30,6 +30,7 @@ HANDLER(write_stdin);
 HANDLER(close_stdin);
 HANDLER(read_stdout);
 HANDLER(read_stderr);
+HANDLER(tty_win_resize);
 HANDLER(get_oom_event);
 HANDLER(list_oom_records);
 

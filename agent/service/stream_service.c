@@ -1,7 +1,8 @@
 /*
- * stream_service: WriteStdin, CloseStdin, ReadStdout, ReadStderr. Contract: agent-api-containers.md
- * sections 7 and 9. A call that finds nothing to do parks on the stream and tries again when the
- * descriptor is ready; no byte is taken from a pipe before there is a caller to give it to.
+ * stream_service: WriteStdin, CloseStdin, ReadStdout, ReadStderr, TtyWinResize. Contract:
+ * agent-api-containers.md sections 7 and 9. A call that finds nothing to do parks on the stream and
+ * tries again when the descriptor is ready; no byte is taken from a pipe before there is a caller
+ * to give it to.
  */
 #include <errno.h>
 
@@ -242,4 +243,21 @@ HANDLER(close_stdin)
 		return -ENOENT;
 	close_after_writers(&process->in);
 	return 0;
+}
+
+/* ---- terminals
+ * ------------------------------------------------------------------------------------ */
+
+HANDLER(tty_win_resize)
+{
+	const Grpc__TtyWinResizeRequest *request = (void *)call->request;
+	struct process *process =
+		find_process(context, request->container_id, request->exec_id, false, err);
+
+	if (!process)
+		return -ENOENT;
+	if (request->row > UINT16_MAX || request->column > UINT16_MAX)
+		return error_invalid(err, "a window of %u x %u characters: each is at most 65535",
+			request->row, request->column);
+	return process_resize(process, (uint16_t)request->row, (uint16_t)request->column, err);
 }

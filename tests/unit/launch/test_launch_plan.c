@@ -35,6 +35,7 @@ static struct {
 	Grpc__Hooks hooks;
 	Grpc__Hook hook;
 	Grpc__Root root;
+	Grpc__Box box;
 } s;
 
 static char *args[] = {STR("prog"), STR("arg")};
@@ -83,6 +84,7 @@ static void good_spec(void)
 	grpc__hooks__init(&s.hooks);
 	grpc__hook__init(&s.hook);
 	grpc__root__init(&s.root);
+	grpc__box__init(&s.box);
 	s.spec.process = &s.process;
 	s.spec.linux = &s.linux;
 	s.spec.root = &s.root;
@@ -212,6 +214,7 @@ BAD(empty_program, words[0] = STR(""); s.process.args = words; s.process.n_args 
 BAD(env_without_equals, words[0] = STR("SECRET"); s.process.env = words; s.process.n_env = 1)
 BAD(env_without_name, words[0] = STR("=x"); s.process.env = words; s.process.n_env = 1)
 BAD(relative_cwd, s.process.cwd = STR("tmp"))
+BAD(console_size, s.process.terminal = true; s.box.width = 65536; s.process.consolesize = &s.box)
 BAD(uid_minus_one, s.user.uid = UINT32_MAX)
 BAD(no_caps, s.process.capabilities = NULL)
 BAD(bad_cap, words[0] = STR("CAP_FLY"); s.caps.bounding = words; s.caps.n_bounding = 1)
@@ -286,6 +289,8 @@ static const struct {
 	{"env", bad_env_without_equals, "Process.Env[0]", STATUS_INVALID_ARGUMENT},
 	{"env name", bad_env_without_name, "Process.Env[0]", STATUS_INVALID_ARGUMENT},
 	{"cwd", bad_relative_cwd, "Process.Cwd: \"tmp\"", STATUS_INVALID_ARGUMENT},
+	{"console size", bad_console_size, "Process.ConsoleSize: 0 x 65536",
+		STATUS_INVALID_ARGUMENT},
 	{"uid", bad_uid_minus_one, "Process.User", STATUS_INVALID_ARGUMENT},
 	{"no caps", bad_no_caps, "Process.Capabilities is absent", STATUS_INVALID_ARGUMENT},
 	{"cap", bad_bad_cap, "Capabilities.Bounding: unknown capability \"CAP_FLY\"",

@@ -50,7 +50,8 @@ static void test_handlers_are_there(void **state)
 	static const char *const names[] = {"Check", "Version", "CreateSandbox", "DestroySandbox",
 		"CreateContainer", "StartContainer", "ExecProcess", "SignalProcess", "WaitProcess",
 		"ReadStdout", "ReadStderr", "WriteStdin", "CloseStdin", "StatsContainer",
-		"GetOOMEvent", "RemoveContainer", "GetGuestDetails", "ListOOMRecords"};
+		"GetOOMEvent", "RemoveContainer", "GetGuestDetails", "ListOOMRecords",
+		"TtyWinResize"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		bool found = false;

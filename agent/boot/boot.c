@@ -140,6 +140,8 @@ static int step_environment(struct boot *boot, struct error *err)
 	agent_config_parse_environment(boot->config, getenv("KATA_AGENT_SERVER_ADDR"),
 		getenv("KATA_AGENT_LOG_LEVEL"), boot->report);
 	log_set_level(boot->config->log_level);
+	/* The first thing that can be logged: the launcher takes it for the kernel's hand-over. */
+	log_printf(LOG_DEBUG, "boot", "the kernel started the agent");
 	return 0;
 }
 

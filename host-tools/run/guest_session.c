@@ -18,6 +18,12 @@ static struct guest_session *session_from(struct agent_call *call)
 	return container_of(call, struct guest_session, call);
 }
 
+static void tell(struct guest_session *session, void (*event)(void *owner))
+{
+	if (event)
+		event(session->events.owner);
+}
+
 /* ---- the end, one way or the other: reported once, from a clean stack
  * ----------------------------- */
 
@@ -170,6 +176,7 @@ static void on_waited(struct client_call *call, int result, const struct error *
 	session->result.exit_code = response->status & 0xff;
 	if (session->reader_gone)
 		session->result.exit_code = 128 + SIGPIPE;
+	tell(session, session->events.exited);
 	after_exit(session);
 }
 
@@ -275,8 +282,7 @@ static void on_started(struct client_call *call, int result, const struct error 
 		fail_start(session, "the container does not start", err);
 		return;
 	}
-	if (session->events.started)
-		session->events.started(session->events.owner);
+	tell(session, session->events.started);
 	r = process_output_start(&session->out, session->client, session->id, &why);
 	if (r == 0)
 		r = process_output_start(&session->err, session->client, session->id, &why);
@@ -297,6 +303,7 @@ static void on_created(struct client_call *call, int result, const struct error 
 		return;
 	}
 	session->created = true;
+	tell(session, session->events.created);
 	ask_oom_event(session);
 	agent_call_drop(&session->call);
 	if (agent_start_container(session->client, &session->call, session->id, on_started, &why) <
@@ -313,8 +320,7 @@ static void on_sandbox(struct client_call *call, int result, const struct error 
 		fail(session, "the sandbox could not be made", NULL, err);
 		return;
 	}
-	if (session->events.ready)
-		session->events.ready(session->events.owner);
+	tell(session, session->events.ready);
 	if (!session->request.container)
 		return;
 	agent_call_drop(&session->call);

@@ -31,7 +31,9 @@ struct session_result {
 struct guest_session;
 struct session_events {
 	void (*ready)(void *owner);   /* the sandbox is there */
-	void (*started)(void *owner); /* the container runs */
+	void (*created)(void *owner); /* these three may be NULL: the container stands ready, */
+	void (*started)(void *owner); /* runs, */
+	void (*exited)(void *owner);  /* has ended and all its output is written */
 	/* The container is gone from the guest, or (hold) the sandbox was ended. */
 	void (*finished)(void *owner, const struct session_result *result);
 	void (*failed)(void *owner, const struct failure *failure);

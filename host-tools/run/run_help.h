@@ -38,6 +38,9 @@
 	"  --append WORDS      added to the kernel command line, e.g. agent.log=debug\n"           \
 	"  --boot-timeout N    seconds until the agent must have answered (default 90)\n"          \
 	"  --verbose           show the guest's console on standard error\n"                       \
+	"  --timing            a line on standard error for each stage the run reaches, with\n"    \
+	"                      milliseconds since the start and since the stage before\n"          \
+	"  --json              with --timing: each line a JSON object (stage, at_ms, took_ms)\n"   \
 	"  --listen SOCKET     hybrid-vsock socket to the guest while it lives: a client writes\n" \
 	"                      'CONNECT 1024', then speaks to the agent (cradle call does)\n"      \
 	"  --hold              no container: boot, make a sandbox, print 'ready SOCKET', stay\n"   \

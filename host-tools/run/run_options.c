@@ -28,6 +28,8 @@ enum {
 	OPT_NAME,
 	OPT_ROOTFS,
 	OPT_BOOT_TIMEOUT,
+	OPT_TIMING,
+	OPT_JSON,
 };
 
 static const struct option options[] = {
@@ -50,6 +52,8 @@ static const struct option options[] = {
 	{"name", required_argument, NULL, OPT_NAME},
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"boot-timeout", required_argument, NULL, OPT_BOOT_TIMEOUT},
+	{"timing", no_argument, NULL, OPT_TIMING},
+	{"json", no_argument, NULL, OPT_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -164,6 +168,10 @@ static bool *flag_option(struct run_options *o, int option)
 		return &o->hold;
 	case OPT_VERBOSE:
 		return &o->verbose;
+	case OPT_TIMING:
+		return &o->timing;
+	case OPT_JSON:
+		return &o->json;
 	default:
 		return NULL;
 	}
@@ -210,6 +218,9 @@ static int check_together(const struct run_options *o)
 	if (o->hold && !o->listen)
 		return command_usage_error(
 			&run_command, "--hold needs --listen SOCKET: nobody could reach the VM");
+	if (o->json && !o->timing)
+		return command_usage_error(
+			&run_command, "--json is the form of what --timing prints: give both");
 	if (!o->hold && !o->rootfs)
 		return command_usage_error(&run_command,
 			"--rootfs is missing: a folder or a tar with a root file system");

@@ -19,7 +19,7 @@ struct run_options {
 	char *env[RUN_ENV_MAX];
 	unsigned env_count;
 	const char *workdir, *user, *name, *rootfs, *listen;
-	bool interactive, explain, stats, hold, verbose;
+	bool interactive, explain, stats, hold, verbose, timing, json;
 	enum vm_accel accel;
 	unsigned boot_timeout_s;	    /* 0 = default */
 	const char *kernel, *initrd, *qemu; /* NULL: kernel, initrd by default_path; qemu on PATH */

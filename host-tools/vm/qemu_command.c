@@ -165,7 +165,7 @@ static void add_kernel(struct builder *b, const struct arch_row *row, const stru
 	add(b, "-append");
 	add(b, "console=%s %s panic=-1 %s cgroup_no_v1=all net.ifnames=0 cradle.reserve=%llu%s%s%s",
 		row->console, c->verbose ? "loglevel=6" : "quiet", row->kernel_args,
-		(unsigned long long)c->reserve_bytes, c->verbose ? " agent.log=debug" : "",
+		(unsigned long long)c->reserve_bytes, c->agent_debug ? " agent.log=debug" : "",
 		str_empty(c->kernel_args) ? "" : " ", c->kernel_args ? c->kernel_args : "");
 }
 

@@ -25,7 +25,8 @@ struct vm_config {
 	unsigned cpus;		 /* >= 1 */
 	uint64_t memory_bytes;	 /* whole VM, a multiple of 1 MiB */
 	uint64_t reserve_bytes;	 /* of it: kept for kernel and agent; told to the agent */
-	bool verbose;		 /* kernel and agent talk on the console */
+	bool verbose;		 /* the kernel talks on the console */
+	bool agent_debug;	 /* the agent tells all it does there */
 
 	/* Descriptors that QEMU inherits; the config does not own them. -1 = none. */
 	int image_fd;	/* read-only root image, becomes /dev/vda */

@@ -94,6 +94,7 @@ static void names_what_is_wrong(void **state)
 	refuse("--env FOO --rootfs r", "--env 'FOO'");
 	refuse("--env =1 --rootfs r", "--env '=1'");
 	refuse("--boot-timeout 0 --rootfs r", "--boot-timeout '0'");
+	refuse("--json --rootfs r", "--timing");
 	refuse("", "--rootfs is missing");
 	refuse("--hold", "--hold needs --listen");
 	refuse("--hold --listen s cmd", "'cmd' is one word too many");

@@ -3,57 +3,8 @@
 # nothing of it stayed behind. Arguments: kernel, initrd, root file system, and an initrd whose first
 # process brings up vsock but never listens on the agent's port.
 set -u
-kernel=$1 initrd=$2 rootfs=$3 deaf_initrd=$4
-top=$(cd "$(dirname "$0")/../../.." && pwd)
-cradle=$top/build/cradle
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-export CRADLE_CACHE=$work/cache XDG_RUNTIME_DIR=$work/runtime
-export CRADLE_KERNEL=$kernel CRADLE_INITRD=$initrd
-mkdir "$XDG_RUNTIME_DIR"
-accel=(--accel tcg)
-n=0 failed=0
-
-# What a run leaves: QEMU processes that we started, and private folders.
-leftovers() {
-	pgrep -f "cradle-run-test-$$-" | while read -r pid; do tr '\0' ' ' < "/proc/$pid/cmdline" | cut -c1-60; done
-	ls -A "$XDG_RUNTIME_DIR"
-}
-# run [OPTION...]: output in $work/out and $work/err, exit code in $code.
-run() {
-	"$cradle" run "${accel[@]}" --name "run-test-$$-$n" "$@" > "$work/out" 2> "$work/err"
-	code=$?
-}
-run_it() { run --rootfs "$rootfs" "$@"; }
-verdict() { # NAME PROBLEM: PROBLEM empty = passed
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-		return
-	fi
-	failed=1
-	echo "not ok $n - $1"
-	echo "# $2; exit code $code; wrote:"
-	head -c 600 "$work/out" | sed 's/^/# out: /'
-	tail -n 25 "$work/err" | sed 's/^/# err: /'
-}
-# expect NAME CODE [TEXT...]: of the last run. Each TEXT must stand in its standard error.
-expect() {
-	local name=$1 want=$2 problem="" text
-	shift 2
-	[ "$code" = "$want" ] || problem="exit code is not $want"
-	for text in "$@"; do
-		grep -qF -- "$text" "$work/err" || problem="'$text' was not said"
-	done
-	[ -z "$(leftovers)" ] || problem="left behind: $(leftovers | tr '\n' ' ')"
-	verdict "$name" "$problem"
-}
-same() { # NAME FILE FILE, after a run that must have ended with 0
-	local problem=""
-	[ "$code" = 0 ] || problem="exit code is not 0"
-	cmp "$2" "$3" > "$work/cmp" 2>&1 || problem="output differs: $(cat "$work/cmp")"
-	verdict "$1" "$problem"
-}
+. "$(dirname "$0")/lib.sh"
+deaf_initrd=$4
 
 # ---- a container that runs ------------------------------------------------------------------------------
 run_it --env A=b --workdir /tmp --user nobody:0 -- sh -c 'echo "$A $PWD $(id -u):$(id -g)"; echo apart >&2; exit 42'

@@ -24,8 +24,9 @@ struct oom_monitor {
 	struct list_node queue; /* struct oom_event, oldest first */
 	struct list_node lent;	/* taken, their fate not known yet */
 	unsigned queued;
-	struct waiter_list waiters;
-	bool asked; /* somebody has called GetOOMEvent */
+	struct waiter_list waiters;  /* for events */
+	struct waiter_list watchers; /* for records */
+	bool asked;		     /* somebody has called GetOOMEvent */
 	uint64_t sequence, dropped;
 	int kmsg;
 	const struct cgroup_root *root;
@@ -44,6 +45,7 @@ struct oom_monitor *oom_monitor_new(struct cgroup_events *events, const struct c
 	list_init(&monitor->queue);
 	list_init(&monitor->lent);
 	waiter_list_init(&monitor->waiters);
+	waiter_list_init(&monitor->watchers);
 	monitor->root = root;
 	monitor->kmsg = kmsg_open();
 	return monitor;
@@ -270,6 +272,7 @@ uint64_t oom_target_check(struct oom_target *target)
 	if (kills > 0) {
 		report(target, &now);
 		target->last = now;
+		waiter_wake_all(&target->monitor->watchers, 0);
 	}
 	while (kills > 0 && !list_empty(&target->monitor->queue) &&
 		waiter_wake_one(&target->monitor->waiters, 0))
@@ -384,6 +387,12 @@ void oom_monitor_give_back(struct oom_monitor *monitor, struct oom_event *event)
 void oom_monitor_end(struct oom_monitor *monitor, int value)
 {
 	waiter_wake_all(&monitor->waiters, value);
+	waiter_wake_all(&monitor->watchers, value);
+}
+
+struct waiter_list *oom_monitor_watchers(struct oom_monitor *monitor)
+{
+	return &monitor->watchers;
 }
 
 size_t oom_monitor_records(const struct oom_monitor *monitor, const struct oom_record **ret,

@@ -33,6 +33,8 @@ HANDLER(read_stderr);
 HANDLER(tty_win_resize);
 HANDLER(get_oom_event);
 HANDLER(list_oom_records);
+HANDLER(wait_oom_record);
+HANDLER(get_memory_state);
 
 /*
  * Look-ups with the codes callers match (agent-api-containers.md 1.4): the container with `status`

@@ -1,11 +1,13 @@
 /*
- * memory_service: GetOOMEvent of the Kata API (id only), and our own cradle.Memory with the full
- * records (proto/memory.proto). Order and delivery: memory/oom_monitor.h.
+ * memory_service: GetOOMEvent of the Kata API (id only), and our own cradle.Memory (proto/
+ * memory.proto): full records, and the memory of everybody. Order and delivery of events: memory/
+ * oom_monitor.h.
  */
 #include <errno.h>
 
 #include "base/strings.h"
 #include "hard_limits.h"
+#include "sandbox/memory_state.h"
 #include "sandbox/sandbox.h"
 #include "service/handlers.h"
 
@@ -117,21 +119,39 @@ static Cradle__OOMRecord *wire_record(struct arena *arena, const struct oom_reco
 	return out;
 }
 
-HANDLER(list_oom_records)
+/* Keeps the records that are asked for; how many. */
+static size_t select_records(
+	const struct oom_record **records, size_t n, const char *container_id, uint64_t after)
 {
-	const Cradle__ListOOMRecordsRequest *request = (void *)call->request;
-	Cradle__ListOOMRecordsResponse *response = (void *)call->response;
-	struct sandbox *sandbox = context;
-	const struct oom_record *records[OOM_RECORDS_MAX];
-	size_t n = oom_monitor_records(sandbox->oom, records, OOM_RECORDS_MAX, &response->lost);
+	size_t kept = 0;
 
+	for (size_t i = 0; i < n; i++)
+		if (records[i]->sequence > after &&
+			(str_empty(container_id) || str_eq(container_id, records[i]->container_id)))
+			records[kept++] = records[i];
+	return kept;
+}
+
+/* Those of one container (or of all) from a sequence number on. 0, or negative with err. */
+static int fill_records(
+	struct rpc_call *call, const char *container_id, uint64_t after, struct error *err)
+{
+	Cradle__ListOOMRecordsResponse *response = (void *)call->response;
+	struct sandbox *sandbox = call->context;
+	const struct oom_record *records[OOM_RECORDS_MAX];
+	uint64_t forgotten; /* the first so many sequence numbers */
+	size_t n = oom_monitor_records(sandbox->oom, records, OOM_RECORDS_MAX, &forgotten);
+
+	response->lost = forgotten > after ? forgotten - after : 0;
+	n = select_records(records, n, container_id, after);
+	if (n == 0)
+		return 0; /* nothing taken from the arena: a call may look many times */
 	response->records = arena_calloc(&call->arena, n + 1, sizeof(*response->records));
-	for (size_t i = 0; response->records && i < n; i++) {
+	if (!response->records)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "list OOM records");
+	for (size_t i = 0; i < n; i++) {
 		Cradle__OOMRecord *out;
 
-		if (!str_empty(request->container_id) &&
-			!str_eq(request->container_id, records[i]->container_id))
-			continue;
 		out = wire_record(&call->arena, records[i]);
 		if (!out)
 			return error_set(
@@ -139,4 +159,83 @@ HANDLER(list_oom_records)
 		response->records[response->n_records++] = out;
 	}
 	return 0;
+}
+
+HANDLER(list_oom_records)
+{
+	const Cradle__ListOOMRecordsRequest *request = (void *)call->request;
+
+	return fill_records(call, request->container_id, 0, err);
+}
+
+/* ---- WaitOOMRecord
+ * -------------------------------------------------------------------------------- */
+
+static void on_record(struct rpc_call *call, int value);
+
+/* Every waking looks again: nothing is kept between them, so nothing can be missed. */
+static int answer_or_park(struct rpc_call *call, struct error *err)
+{
+	const Cradle__WaitOOMRecordRequest *request = (void *)call->request;
+	const Cradle__ListOOMRecordsResponse *response = (void *)call->response;
+	struct sandbox *sandbox = call->context;
+	int r = fill_records(call, request->container_id, request->after_sequence, err);
+
+	if (r < 0 || response->n_records > 0)
+		return r;
+	rpc_call_park(call, oom_monitor_watchers(sandbox->oom), on_record);
+	return RPC_PENDING;
+}
+
+static void on_record(struct rpc_call *call, int value)
+{
+	struct error err = ERROR_INIT;
+	int r;
+
+	if (value < 0)
+		r = error_set(&err, STATUS_UNAVAILABLE, 0, "the sandbox has ended");
+	else
+		r = answer_or_park(call, &err);
+	if (r < 0)
+		rpc_call_fail(call, &err);
+	else if (r == 0)
+		rpc_call_reply(call);
+}
+
+HANDLER(wait_oom_record)
+{
+	struct sandbox *sandbox = context;
+
+	if (sandbox->ending)
+		return error_set(err, STATUS_UNAVAILABLE, 0, "the sandbox has ended");
+	return answer_or_park(call, err);
+}
+
+/* ---- GetMemoryState
+ * ------------------------------------------------------------------------------- */
+
+static void on_state(void *owner, const struct error *err)
+{
+	if (err)
+		rpc_call_fail(owner, err);
+	else
+		rpc_call_reply(owner);
+}
+
+static void state_cancelled(struct rpc_call *call, int reason)
+{
+	memory_state_cancel(call->data);
+}
+
+HANDLER(get_memory_state)
+{
+	struct memory_state *read;
+	int r = memory_state_read(
+		context, &call->arena, (void *)call->response, on_state, call, &read, err);
+
+	if (r < 0)
+		return r;
+	call->data = read;
+	call->cancelled = state_cancelled;
+	return RPC_PENDING;
 }

@@ -80,5 +80,9 @@ const struct rpc_method service_table[] = {
 		handle_health_version),
 	ROW("cradle.Memory", ListOOMRecords, cradle__list_oomrecords_request,
 		cradle__list_oomrecords_response, handle_list_oom_records),
+	ROW("cradle.Memory", WaitOOMRecord, cradle__wait_oomrecord_request,
+		cradle__list_oomrecords_response, handle_wait_oom_record),
+	ROW("cradle.Memory", GetMemoryState, cradle__get_memory_state_request, cradle__memory_state,
+		handle_get_memory_state),
 };
 const size_t service_table_count = ARRAY_SIZE(service_table);

@@ -51,6 +51,7 @@ static void test_handlers_are_there(void **state)
 		"CreateContainer", "StartContainer", "ExecProcess", "SignalProcess", "WaitProcess",
 		"ReadStdout", "ReadStderr", "WriteStdin", "CloseStdin", "StatsContainer",
 		"GetOOMEvent", "RemoveContainer", "GetGuestDetails", "ListOOMRecords",
+		"WaitOOMRecord", "GetMemoryState",
 		"TtyWinResize"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

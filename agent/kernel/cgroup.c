@@ -175,6 +175,11 @@ int cgroup_kill(const struct cgroup *cgroup)
 	return file_write_at(cgroup->fd, "cgroup.kill", "1");
 }
 
+int cgroup_freeze(const struct cgroup *cgroup, bool freeze)
+{
+	return file_write_at(cgroup->fd, "cgroup.freeze", freeze ? "1" : "0");
+}
+
 int cgroup_populated(const struct cgroup *cgroup)
 {
 	char text[256];

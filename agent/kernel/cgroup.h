@@ -52,6 +52,11 @@ int cgroup_create(
 	struct cgroup *cgroup, const struct cgroup_root *root, const char *path, struct error *err);
 /* SIGKILL to every process of the group and its descendants (cgroup.kill, Linux 5.14). */
 int cgroup_kill(const struct cgroup *cgroup);
+/*
+ * cgroup.freeze (Linux 5.2): tells the group and its descendants to freeze, or to go on. Does not
+ * wait until they have. 0 or negative errno.
+ */
+int cgroup_freeze(const struct cgroup *cgroup, bool freeze);
 /* cgroup.events: is any process in it or below? 1, 0, or negative errno. */
 int cgroup_populated(const struct cgroup *cgroup);
 /*

@@ -12,36 +12,41 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "hard_limits.h"
+#include "sandbox/container_freeze.h"
 #include "sandbox/sandbox.h"
 
-static const bool allowed[CONTAINER_STATE_COUNT][CONTAINER_VERB_COUNT] = {
-	[CONTAINER_CREATING] = {[CONTAINER_REMOVE] = true},
-	[CONTAINER_CREATED] = {[CONTAINER_START] = true,
-		[CONTAINER_EXEC] = true,
-		[CONTAINER_SIGNAL] = true,
-		[CONTAINER_REMOVE] = true},
-	[CONTAINER_RUNNING] =
-		{[CONTAINER_EXEC] = true, [CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true},
-	[CONTAINER_STOPPED] = {[CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true},
-	[CONTAINER_REMOVING] = {[CONTAINER_SIGNAL] = true, [CONTAINER_REMOVE] = true},
+#define BIT(verb) (1u << (verb))
+
+static const unsigned allowed[CONTAINER_STATE_COUNT] = {
+	[CONTAINER_CREATING] = BIT(CONTAINER_REMOVE),
+	[CONTAINER_CREATED] = BIT(CONTAINER_START) | BIT(CONTAINER_EXEC) | BIT(CONTAINER_SIGNAL) |
+			      BIT(CONTAINER_REMOVE) | BIT(CONTAINER_PAUSE) | BIT(CONTAINER_UPDATE),
+	[CONTAINER_RUNNING] = BIT(CONTAINER_EXEC) | BIT(CONTAINER_SIGNAL) | BIT(CONTAINER_REMOVE) |
+			      BIT(CONTAINER_PAUSE) | BIT(CONTAINER_UPDATE),
+	[CONTAINER_PAUSED] = BIT(CONTAINER_SIGNAL) | BIT(CONTAINER_REMOVE) | BIT(CONTAINER_RESUME) |
+			     BIT(CONTAINER_UPDATE),
+	[CONTAINER_STOPPED] = BIT(CONTAINER_SIGNAL) | BIT(CONTAINER_REMOVE),
+	[CONTAINER_REMOVING] = BIT(CONTAINER_SIGNAL) | BIT(CONTAINER_REMOVE),
 };
 
 bool container_allows(enum container_state state, enum container_verb verb)
 {
-	return state < CONTAINER_STATE_COUNT && verb < CONTAINER_VERB_COUNT && allowed[state][verb];
+	return state < CONTAINER_STATE_COUNT && verb < CONTAINER_VERB_COUNT &&
+	       (allowed[state] & BIT(verb));
 }
 
 const char *container_state_name(enum container_state state)
 {
 	static const char *const names[] = {
-		"creating", "created", "running", "stopped", "removing"};
+		"creating", "created", "running", "paused", "stopped", "removing"};
 
 	return state < CONTAINER_STATE_COUNT ? names[state] : "unknown";
 }
 
 int container_check(const struct container *container, enum container_verb verb, struct error *err)
 {
-	static const char *const verbs[] = {"start", "exec in", "signal", "remove"};
+	static const char *const verbs[] = {
+		"start", "exec in", "signal", "remove", "pause", "resume", "update"};
 
 	if (container_allows(container->state, verb))
 		return 0;
@@ -174,6 +179,9 @@ void container_kill_all(struct container *container)
 
 void container_init_exited(struct container *container)
 {
+	/* what is left of it (in a shared PID namespace) is not to stay frozen for good */
+	if (container->state == CONTAINER_PAUSED)
+		container_thaw(container);
 	if (container->state == CONTAINER_RUNNING || container->state == CONTAINER_CREATED)
 		container->state = CONTAINER_STOPPED;
 	log_record(LOG_INFO, "sandbox", "container stopped", "container-id", container->id, NULL);

@@ -1,15 +1,16 @@
 /*
  * container: one container: its state, processes, cgroup, storages and bundle.
  *
- *   state     meaning                                       Start  Exec  Signal  Remove Create(same
- * id) CREATING  steps of container_create run                 no     no    no      aborts
- * ALREADY_EXISTS CREATED   init stands before exec                       yes    yes   yes     yes
- * ALREADY_EXISTS RUNNING   init runs (or is being exec'ed)               no     yes   yes     yes
- * ALREADY_EXISTS STOPPED   init has exited, or never ran                 no     no    yes     yes
- * ALREADY_EXISTS REMOVING  teardown runs                                 no     no    yes     joins
- * ALREADY_EXISTS
+ *   state     meaning                          Start Exec Signal Remove Pause Resume Update
+ *   CREATING  steps of container_create run    -     -    -      aborts -     -      -
+ *   CREATED   init stands before exec          yes   yes  yes    yes    yes   -      yes
+ *   RUNNING   init runs, or is being exec'ed   -     yes  yes    yes    yes   -      yes
+ *   PAUSED    its group is told to freeze      -     -    yes    yes    -     yes    yes
+ *   STOPPED   init has exited, or never ran    -     -    yes    yes    -     -      -
+ *   REMOVING  teardown runs                    -     -    yes    joins  -     -      -
  *
- * (container_allows() is that table; a unit test prints it. PAUSED comes with PauseContainer.)
+ * container_allows() is that table; a unit test prints it. A second CreateContainer of the id is
+ * ALREADY_EXISTS in every state.
  * Owned by the sandbox. Nothing here sleeps: mounts are done by helpers, everything else is kernel
  * memory or an event.
  */
@@ -39,6 +40,7 @@ enum container_state {
 	CONTAINER_CREATING,
 	CONTAINER_CREATED,
 	CONTAINER_RUNNING,
+	CONTAINER_PAUSED,
 	CONTAINER_STOPPED,
 	CONTAINER_REMOVING,
 	CONTAINER_STATE_COUNT,
@@ -49,6 +51,9 @@ enum container_verb {
 	CONTAINER_EXEC,
 	CONTAINER_SIGNAL,
 	CONTAINER_REMOVE,
+	CONTAINER_PAUSE,
+	CONTAINER_RESUME,
+	CONTAINER_UPDATE,
 	CONTAINER_VERB_COUNT,
 };
 
@@ -79,6 +84,7 @@ struct container {
 	struct sandbox *sandbox;
 	char *id; /* owned */
 	enum container_state state;
+	enum container_state paused_from; /* PAUSED: what it was, and will be again */
 	enum container_step step;
 	struct arena arena;			     /* the create call's: spec and all */
 	const Grpc__CreateContainerRequest *request; /* in the arena */

@@ -234,6 +234,8 @@ void container_undo(struct container *container)
 	helper_cancel(&container->helper);
 	container_kill_all(container);
 	if (container->cgroup.fd >= 0)
+		cgroup_freeze(&container->cgroup, false);
+	if (container->cgroup.fd >= 0)
 		cgroup_events_watch(sandbox->cgroup_events, &container->populated,
 			container->cgroup.path, "cgroup.events", on_populated);
 	event_timer_start(sandbox->loop, &container->teardown_timer, KILL_TIMEOUT_MS,

@@ -23,6 +23,8 @@ HANDLER(create_container);
 HANDLER(start_container);
 HANDLER(remove_container);
 HANDLER(stats_container);
+HANDLER(pause_container);
+HANDLER(resume_container);
 HANDLER(exec_process);
 HANDLER(signal_process);
 HANDLER(wait_process);

@@ -1,3 +1,4 @@
 # The agent as an ordinary process on a unix socket (tests/lib/agent_fixture.h). Run as root.
 RPC_TESTS += tests/rpc/test_memory.c
 RPC_TESTS += $(addprefix tests/rpc/, test_lifecycle.c test_streams.c test_refusals.c test_vanishing.c test_terminal.c)
+RPC_TESTS += tests/rpc/test_freeze.c

@@ -7,20 +7,21 @@
 #include "hard_limits.h"
 #include "lib/test_main.h"
 
-static const char *const verbs[] = {"start", "exec", "signal", "remove"};
+static const char *const verbs[] = {
+	"start", "exec", "signal", "remove", "pause", "resume", "update"};
 
 static void test_state_table(void **state)
 {
 	/* what container.h promises, typed again: rows are states, columns verbs */
 	static const char *const expected[CONTAINER_STATE_COUNT] = {
-		"---r", "sxgr", "-xgr", "--gr", "--gr"};
+		"---r---", "sxgrp-u", "-xgrp-u", "--gr-zu", "--gr---", "--gr---"};
 
 	printf("# %-10s", "state");
 	for (size_t v = 0; v < CONTAINER_VERB_COUNT; v++)
 		printf(" %-7s", verbs[v]);
 	printf("\n");
 	for (size_t s = 0; s < CONTAINER_STATE_COUNT; s++) {
-		char row[CONTAINER_VERB_COUNT + 1] = "----";
+		char row[CONTAINER_VERB_COUNT + 1] = "-------";
 
 		printf("# %-10s", container_state_name((enum container_state)s));
 		for (size_t v = 0; v < CONTAINER_VERB_COUNT; v++) {
@@ -29,7 +30,7 @@ static void test_state_table(void **state)
 
 			printf(" %-7s", yes ? "yes" : "-");
 			if (yes)
-				row[v] = "sxgr"[v];
+				row[v] = "sxgrpzu"[v];
 		}
 		printf("\n");
 		assert_string_equal(row, expected[s]);

@@ -106,7 +106,8 @@ int agent_signal(struct ttrpc_client *client, struct agent_call *call, const cha
 	request.container_id = (char *)id;
 	request.exec_id = (char *)id;
 	request.signal = (uint32_t)signal;
-	return start_empty(client, call, "SignalProcess", &request.base, done, err);
+	return start(client, call, AGENT_SERVICE, "SignalProcess", &request.base,
+		&google__protobuf__empty__descriptor, AGENT_SIGNAL_TIMEOUT_MS, done, err);
 }
 
 int agent_stats(struct ttrpc_client *client, struct agent_call *call, const char *id,

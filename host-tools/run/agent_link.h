@@ -13,6 +13,8 @@
 
 /* The agent undoes what is not done by then (host-side.md 4.2: what the runtimes wait). */
 #define AGENT_CALL_TIMEOUT_MS 60000
+/* A signal takes the agent no time: somebody waits for its effect. */
+#define AGENT_SIGNAL_TIMEOUT_MS 10000
 
 /* One call under way, with room for nothing else. */
 struct agent_call {

@@ -197,9 +197,11 @@ static void on_output_finished(struct process_output *output)
 		fail(session, "the container's exit code is lost", NULL, &err);
 }
 
-static void on_signalled(struct client_call *call, int result, const struct error *err)
+static void on_signal_failed(struct process_signals *signals, const struct error *err)
 {
-	agent_call_finished(call);
+	struct guest_session *session = container_of(signals, struct guest_session, signals);
+
+	fail(session, "the agent does not answer", NULL, err);
 }
 
 /* Who reads our output has gone: elsewhere SIGPIPE would end the program now. */
@@ -210,8 +212,7 @@ static void on_reader_gone(struct process_output *output)
 	if (session->reader_gone || session->over)
 		return;
 	session->reader_gone = true;
-	agent_signal(
-		session->client, &session->signal_call, session->id, SIGKILL, on_signalled, NULL);
+	process_signals_send(&session->signals, SIGKILL);
 }
 
 static void ask_oom_event(struct guest_session *session);
@@ -282,7 +283,6 @@ static void on_started(struct client_call *call, int result, const struct error 
 		fail_start(session, "the container does not start", err);
 		return;
 	}
-	tell(session, session->events.started);
 	r = process_output_start(&session->out, session->client, session->id, &why);
 	if (r == 0)
 		r = process_output_start(&session->err, session->client, session->id, &why);
@@ -291,6 +291,8 @@ static void on_started(struct client_call *call, int result, const struct error 
 			session->request.in_fd, &why);
 	if (r < 0)
 		fail(session, "the container's streams", NULL, &why);
+	process_signals_start(&session->signals, session->client, session->id);
+	tell(session, session->events.started);
 }
 
 static void on_created(struct client_call *call, int result, const struct error *err)
@@ -351,6 +353,7 @@ int guest_session_start(struct guest_session *session, struct event_loop *loop, 
 	session->events = *events;
 	if (request->container)
 		session->id = request->container->container_id;
+	session->signals.failed = on_signal_failed;
 	init_output(session, &session->out, request->out_fd, "ReadStdout");
 	init_output(session, &session->err, request->err_fd, "ReadStderr");
 	session->client = ttrpc_client_new(loop, fd, on_closed, session);
@@ -368,6 +371,12 @@ void guest_session_end(struct guest_session *session)
 		destroy_sandbox(session);
 }
 
+void guest_session_signal(struct guest_session *session, int signal)
+{
+	if (!session->over)
+		process_signals_send(&session->signals, signal);
+}
+
 void guest_session_release(struct guest_session *session)
 {
 	if (!session->loop)
@@ -376,7 +385,7 @@ void guest_session_release(struct guest_session *session)
 	event_task_cancel(&session->over_task);
 	agent_call_drop(&session->call);
 	agent_call_drop(&session->oom_call);
-	agent_call_drop(&session->signal_call);
+	process_signals_release(&session->signals);
 	process_input_release(&session->in);
 	process_output_release(&session->out);
 	process_output_release(&session->err);

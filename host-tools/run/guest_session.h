@@ -10,6 +10,7 @@
 #include "failure.h"
 #include "run/process_input.h"
 #include "run/process_output.h"
+#include "run/process_signals.h"
 
 #include <stdbool.h>
 
@@ -47,7 +48,8 @@ struct guest_session {
 	struct session_events events;
 	const char *id;		/* the container's */
 	struct agent_call call; /* the one step under way */
-	struct agent_call oom_call, signal_call;
+	struct agent_call oom_call;
+	struct process_signals signals;
 	struct process_output out, err;
 	struct process_input in;
 	struct session_result result;
@@ -64,6 +66,8 @@ int guest_session_start(struct guest_session *session, struct event_loop *loop, 
 	struct error *err);
 /* Without a container: ends the sandbox; finished follows. */
 void guest_session_end(struct guest_session *session);
+/* To the container's first process, as soon as it runs. */
+void guest_session_signal(struct guest_session *session, int signal);
 void guest_session_release(struct guest_session *session); /* accepts zeroed */
 
 #endif

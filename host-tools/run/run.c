@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -73,11 +72,13 @@ static void on_created(void *owner)
 static void on_started(void *owner)
 {
 	mark(owner, STAGE_CONTAINER_STARTED);
+	run_control_started(owner);
 }
 
 static void on_exited(void *owner)
 {
 	mark(owner, STAGE_CONTAINER_EXITED);
+	run_control_exited(owner);
 }
 
 static void on_finished(void *owner, const struct session_result *result)
@@ -86,6 +87,8 @@ static void on_finished(void *owner, const struct session_result *result)
 
 	if (result->oom[0])
 		run_say(result->oom);
+	else if (result->exit_code == 128 + SIGKILL && run->control.terminated)
+		run_say("the container does not handle SIGTERM, so the agent killed it");
 	if (result->stats[0])
 		run_say(result->stats);
 	run_end(run, result->exit_code);
@@ -159,17 +162,6 @@ static void on_notice(void *owner, const char *text)
 	run_say(text);
 }
 
-static void on_signal(struct event_source *source, uint32_t events)
-{
-	struct run *run = container_of(source, struct run, signals);
-	struct signalfd_siginfo info;
-
-	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	/* Asked to end while holding is the usual end; otherwise it is an interruption. */
-	run_end(run, run->options.hold ? 0 : 128 + (int)info.ssi_signo);
-}
-
 static void on_hold_stdin(struct event_source *source, uint32_t events)
 {
 	struct run *run = container_of(source, struct run, hold_stdin);
@@ -178,23 +170,6 @@ static void on_hold_stdin(struct event_source *source, uint32_t events)
 
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 		run_end(run, 0);
-}
-
-static int watch_signals(struct run *run, struct error *err)
-{
-	sigset_t set;
-	int fd, r;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return error_errno(err, errno, "signals");
-	r = event_source_add(run->loop, &run->signals, fd, EPOLLIN, on_signal, "signals");
-	return r < 0 ? error_errno(err, -r, "signals") : 0;
 }
 
 static int watch_stdin(struct run *run, struct error *err)
@@ -222,7 +197,7 @@ static int boot(struct run *run)
 	uint64_t timeout_s =
 		run->options.boot_timeout_s ? run->options.boot_timeout_s : BOOT_TIMEOUT_S;
 	struct error err = ERROR_INIT;
-	int r = watch_signals(run, &err);
+	int r = run_control_watch(run, &err);
 
 	if (r == 0)
 		r = vm_boot_start(&run->boot, run->loop, &run->config, run->kvm_on_trial,
@@ -267,12 +242,7 @@ static void release(struct run *run)
 		mark(run, STAGE_VM_GONE);
 	vm_boot_release(&run->boot);
 	event_timer_stop(&run->patience);
-	if (event_source_added(&run->signals)) {
-		int fd = run->signals.fd;
-
-		event_source_remove(&run->signals);
-		close(fd);
-	}
+	run_control_release(run);
 	event_source_remove(&run->hold_stdin);
 	image_release(&run->image);
 	arena_release(&run->arena);

@@ -22,6 +22,7 @@
 	"  -u, --user U[:G]    user and group, names (from the image) or numbers (default 0)\n"    \
 	"  -i, --interactive   pass standard input on; without it the command reads end of file\n" \
 	"  --name ID           container id and host name (default cradle-<random>)\n"             \
+	"  --timeout TIME      kill the container when it has run this long, e.g. 30s, 5m\n"       \
 	"\n"                                                                                       \
 	"How much it may use:\n"                                                                   \
 	"  --memory SIZE       limit of the container, e.g. 64M (default 256M). The VM is this\n"  \
@@ -47,9 +48,15 @@
 	"                      until the end of standard input or SIGTERM. --rootfs, if given,\n"  \
 	"                      is the guest's /dev/vda\n"                                          \
 	"\n"                                                                                       \
+	"SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 go to the container's first\n"      \
+	"process; before it runs the first four end the run. SIGINT twice within a second ends\n"  \
+	"the VM. A first process without a handler does not see a signal (process 1 is exempt),\n" \
+	"but SIGTERM: then it is killed.\n"                                                        \
+	"\n"                                                                                       \
 	"Exit code: the command's own; 128+n when signal n ended it (137 with a line on "          \
 	"standard\n"                                                                               \
-	"error: killed for memory, and why); 127 not in the image, 126 not executable, 125 "       \
+	"error: killed for memory, by --timeout or by SIGTERM); 127 not in the image, 126 not "    \
+	"executable, 125 "                                                                         \
 	"cradle,\n"                                                                                \
 	"the VM or the agent failed, with the stage and the reason on standard error.\n"           \
 	"\n"                                                                                       \

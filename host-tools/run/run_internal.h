@@ -8,6 +8,7 @@
 #include "run/container_spec.h"
 #include "run/guest_session.h"
 #include "run/image.h"
+#include "run/run_control.h"
 #include "run/run_options.h"
 #include "run/timing.h"
 #include "vm/sizing.h"
@@ -32,7 +33,8 @@ struct run {
 	struct vm_boot boot;
 	struct guest_session session;
 	struct vsock_listener *listener;
-	struct event_source signals, hold_stdin;
+	struct run_control control;
+	struct event_source hold_stdin;
 	struct event_timer patience;
 	struct failure failure;
 	bool session_lost; /* a better reason may still come from QEMU */

@@ -29,6 +29,7 @@ enum {
 	OPT_ROOTFS,
 	OPT_BOOT_TIMEOUT,
 	OPT_TIMING,
+	OPT_TIMEOUT,
 	OPT_JSON,
 };
 
@@ -53,6 +54,7 @@ static const struct option options[] = {
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"boot-timeout", required_argument, NULL, OPT_BOOT_TIMEOUT},
 	{"timing", no_argument, NULL, OPT_TIMING},
+	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
@@ -97,6 +99,34 @@ static int set_seconds(const char *text, unsigned *ret)
 			"--boot-timeout '%s' is not a number of seconds (1 to 86400)", text);
 	*ret = value;
 	return 0;
+}
+
+/* Thirty days: the timers of the event loop reach further, the purpose of a limit does not. */
+#define TIMEOUT_MAX_MS (30ull * 24 * 3600 * 1000)
+
+static int set_timeout(struct run_options *o, const char *text)
+{
+	static const struct {
+		const char *suffix;
+		uint64_t ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"", 1000}};
+	size_t digits = strspn(text, "0123456789");
+	char number[16];
+	uint64_t value;
+
+	for (size_t i = 0; digits < sizeof(number) && i < ARRAY_SIZE(units); i++) {
+		if (!str_eq(text + digits, units[i].suffix))
+			continue;
+		str_format(number, sizeof(number), "%.*s", (int)digits, text);
+		if (parse_u64(number, &value) < 0 || value == 0 ||
+			value > TIMEOUT_MAX_MS / units[i].ms)
+			break;
+		o->timeout_ms = value * units[i].ms;
+		o->timeout_text = text;
+		return 0;
+	}
+	return command_usage_error(&run_command,
+		"--timeout '%s' is not a time: say 30s, 500ms, 5m or 1h, at most 720h", text);
 }
 
 static int add_env(struct run_options *o, char *text)
@@ -201,6 +231,8 @@ static int take_option(struct run_options *o, int option, char *value, const cha
 		return set_accel(value, &o->accel);
 	case OPT_BOOT_TIMEOUT:
 		return set_seconds(value, &o->boot_timeout_s);
+	case OPT_TIMEOUT:
+		return set_timeout(o, value);
 	case 'e':
 		return add_env(o, value);
 	case ':':
@@ -218,6 +250,9 @@ static int check_together(const struct run_options *o)
 	if (o->hold && !o->listen)
 		return command_usage_error(
 			&run_command, "--hold needs --listen SOCKET: nobody could reach the VM");
+	if (o->hold && o->timeout_ms)
+		return command_usage_error(
+			&run_command, "--timeout limits a container: with --hold there is none");
 	if (o->json && !o->timing)
 		return command_usage_error(
 			&run_command, "--json is the form of what --timing prints: give both");

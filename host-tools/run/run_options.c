@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "command_table.h"
 #include "nearest.h"
+#include "vm/qemu_command.h"
 
 enum {
 	OPT_MEMORY = 256,
@@ -19,6 +20,7 @@ enum {
 	OPT_STATS,
 	OPT_HOLD,
 	OPT_VERBOSE,
+	OPT_ARCH,
 	OPT_ACCEL,
 	OPT_KERNEL,
 	OPT_INITRD,
@@ -44,6 +46,7 @@ static const struct option options[] = {
 	{"stats", no_argument, NULL, OPT_STATS},
 	{"hold", no_argument, NULL, OPT_HOLD},
 	{"verbose", no_argument, NULL, OPT_VERBOSE},
+	{"arch", required_argument, NULL, OPT_ARCH},
 	{"accel", required_argument, NULL, OPT_ACCEL},
 	{"kernel", required_argument, NULL, OPT_KERNEL},
 	{"initrd", required_argument, NULL, OPT_INITRD},
@@ -88,6 +91,15 @@ static int set_accel(const char *text, enum vm_accel *ret)
 		}
 	}
 	return command_usage_error(&run_command, "--accel '%s' is not auto, kvm or tcg", text);
+}
+
+static int set_arch(const char *text, const char **ret)
+{
+	if (!qemu_default_program(text))
+		return command_usage_error(
+			&run_command, "--arch '%s' is not one of %s", text, qemu_arch_names());
+	*ret = text;
+	return 0;
 }
 
 static int set_seconds(const char *text, unsigned *ret)
@@ -227,6 +239,8 @@ static int take_option(struct run_options *o, int option, char *value, const cha
 		return set_size(value, &o->memory_bytes);
 	case OPT_CPUS:
 		return set_cpus(value, &o->cpus_micro);
+	case OPT_ARCH:
+		return set_arch(value, &o->arch);
 	case OPT_ACCEL:
 		return set_accel(value, &o->accel);
 	case OPT_BOOT_TIMEOUT:

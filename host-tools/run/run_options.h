@@ -19,6 +19,7 @@ struct run_options {
 	char *env[RUN_ENV_MAX];
 	unsigned env_count;
 	const char *workdir, *user, *name, *rootfs, *listen;
+	const char *arch; /* of the guest, as uname -m says; NULL = this machine's */
 	bool interactive, explain, stats, hold, verbose, timing, json;
 	enum vm_accel accel;
 	unsigned boot_timeout_s;	    /* 0 = default */

@@ -84,14 +84,20 @@ static int find_file(struct run *run, const char *given, const char *file, const
 
 static int find_guest(struct run *run)
 {
-	int r = find_file(run, run->options.kernel, "kernel/vmlinuz", "kernel",
-		"'make kernel' fetches one; --kernel or CRADLE_KERNEL names another.", run->kernel);
+	char advice[128];
+	int r;
 
-	if (r == 0)
-		r = find_file(run, run->options.initrd, "initrd.img", "initrd",
-			"'make initrd' builds it; --initrd or CRADLE_INITRD names another.",
-			run->initrd);
-	return r;
+	str_format(advice, sizeof(advice),
+		"'make ARCH=%s kernel' fetches one; --kernel or CRADLE_KERNEL names another.",
+		run->arch);
+	r = find_file(run, run->options.kernel, "kernel/vmlinuz", "kernel", advice, run->kernel);
+
+	if (r < 0)
+		return r;
+	str_format(advice, sizeof(advice),
+		"'make ARCH=%s initrd' builds it; --initrd or CRADLE_INITRD names another.",
+		run->arch);
+	return find_file(run, run->options.initrd, "initrd.img", "initrd", advice, run->initrd);
 }
 
 static void announce_image(const char *rootfs)

@@ -11,7 +11,7 @@
 #include "base/strings.h"
 
 struct arch_row {
-	const char *arch, *program;
+	const char *arch, *program, *package;
 	const char *machine;
 	const char *cpu_kvm, *cpu_tcg;
 	const char *console;	  /* the guest's name of the console */
@@ -27,17 +27,18 @@ struct arch_row {
  * controller. There is no vhost-user-vsock-ccw (lab-notes.md): on s390x our own device needs zPCI.
  */
 static const struct arch_row arch_rows[] = {
-	{"x86_64", "qemu-system-x86_64", "q35", "host", "max", "ttyS0", "-serial chardev:console0",
-		"virtio-blk-pci", "vhost-user-vsock-pci", "vhost-vsock-pci",
+	{"x86_64", "qemu-system-x86_64", "qemu-system-x86", "q35", "host", "max", "ttyS0",
+		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
+		"vhost-vsock-pci",
 		"reboot=t tsc=reliable no_timer_check i8042.noaux=1 i8042.nopnp=1 "
 		"rcupdate.rcu_expedited=1 noreplace-smp cryptomgr.notests swiotlb=noforce"},
-	{"s390x", "qemu-system-s390x", "s390-ccw-virtio", "host", "max", "ttysclp0",
-		"-serial none -device sclpconsole,chardev=console0", "virtio-blk-ccw",
+	{"s390x", "qemu-system-s390x", "qemu-system-misc", "s390-ccw-virtio", "host", "max",
+		"ttysclp0", "-serial none -device sclpconsole,chardev=console0", "virtio-blk-ccw",
 		"vhost-user-vsock-pci", "vhost-vsock-ccw", "rcupdate.rcu_expedited=1"},
-	{"aarch64", "qemu-system-aarch64", "virt", "host", "max", "ttyAMA0",
+	{"aarch64", "qemu-system-aarch64", "qemu-system-arm", "virt", "host", "max", "ttyAMA0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
 		"vhost-vsock-pci", "rcupdate.rcu_expedited=1"},
-	{"ppc64le", "qemu-system-ppc64", "pseries", "host", "power9", "hvc0",
+	{"ppc64le", "qemu-system-ppc64", "qemu-system-ppc", "pseries", "host", "power9", "hvc0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
 		"vhost-vsock-pci", "rcupdate.rcu_expedited=1"},
 };
@@ -56,6 +57,18 @@ const char *qemu_default_program(const char *arch)
 	const struct arch_row *row = find_arch(arch);
 
 	return row ? row->program : NULL;
+}
+
+const char *qemu_arch_names(void)
+{
+	return "x86_64, s390x, aarch64, ppc64le";
+}
+
+const char *qemu_package(const char *arch)
+{
+	const struct arch_row *row = find_arch(arch);
+
+	return row ? row->package : NULL;
 }
 
 const char *qemu_machine(const char *arch)

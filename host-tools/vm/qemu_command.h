@@ -20,6 +20,10 @@ struct qemu_command {
 int qemu_command_build(const struct vm_config *config, struct qemu_command *ret, struct error *err);
 void qemu_command_release(struct qemu_command *command); /* idempotent, accepts zeroed */
 
+/* All names that have a row: "x86_64, s390x, ..." */
+const char *qemu_arch_names(void);
+/* Debian's package of that program, for words to the user. NULL = no row. */
+const char *qemu_package(const char *arch);
 /* "qemu-system-x86_64", or NULL for an architecture without a row. */
 const char *qemu_default_program(const char *arch);
 /* Machine and CPU options of this architecture for accel; for the try in accel.c. NULL = no row. */

@@ -426,6 +426,16 @@ static void explain_exit(
 			child->exit_status, colon, said);
 }
 
+static void explain_absence(const struct vm *vm, const char *program, struct failure *failure)
+{
+	char advice[128];
+
+	str_format(advice, sizeof(advice),
+		"Install it (Debian: apt install %s), or name it with --qemu.",
+		qemu_package(vm->config.arch));
+	failure_set(failure, "QEMU did not start", advice, "%s is not there", program);
+}
+
 void vm_explain(const struct vm *vm, struct failure *failure)
 {
 	const char *program =
@@ -438,9 +448,7 @@ void vm_explain(const struct vm *vm, struct failure *failure)
 		failure_set(failure, "the guest's kernel panicked", panic_advice(console->panic),
 			"%s", console->panic);
 	else if (vm->child.exit_status == 127 && strstr(said, "ENOENT"))
-		failure_set(failure, "QEMU did not start",
-			"Install it (Debian: apt install qemu-system-x86), or name it with --qemu.",
-			"%s is not there", program);
+		explain_absence(vm, program, failure);
 	else if (vm->child.exit_status != 0)
 		explain_exit(vm, program, said, failure);
 	else if (console->bytes == 0)

@@ -44,7 +44,7 @@ static void takes_all_of_it(void **state)
 {
 	assert_int_equal(
 		parse("--memory 64M --cpus 1.5 --env A=1 -e B=2 --workdir /tmp --user web:5 -i "
-		      "--explain --accel tcg --kernel k --initrd i --listen s --name n1 "
+		      "--explain --arch ppc64le --accel tcg --kernel k --initrd i --listen s --name n1 "
 		      "--rootfs r --stats -- cmd -i --memory"),
 		0);
 	assert_int_equal(got.memory_bytes, 64 << 20);
@@ -55,6 +55,7 @@ static void takes_all_of_it(void **state)
 	assert_string_equal(got.user, "web:5");
 	assert_true(got.interactive && got.explain && got.stats);
 	assert_int_equal(got.accel, VM_ACCEL_TCG);
+	assert_string_equal(got.arch, "ppc64le");
 	assert_string_equal(got.kernel, "k");
 	assert_string_equal(got.initrd, "i");
 	assert_string_equal(got.listen, "s");
@@ -104,6 +105,7 @@ static void names_what_is_wrong(void **state)
 	refuse("--cpus 0 --rootfs r", "--cpus '0'");
 	refuse("--cpus two --rootfs r", "--cpus 'two'");
 	refuse("--accel hvf --rootfs r", "--accel 'hvf'");
+	refuse("--arch s390 --rootfs r", "--arch 's390' is not one of x86_64, s390x, ");
 	refuse("--env FOO --rootfs r", "--env 'FOO'");
 	refuse("--env =1 --rootfs r", "--env '=1'");
 	refuse("--boot-timeout 0 --rootfs r", "--boot-timeout '0'");

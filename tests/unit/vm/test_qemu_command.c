@@ -113,6 +113,8 @@ static void every_architecture_has_its_row(void **state)
 		struct qemu_command command;
 
 		c.arch = rows[i].arch;
+		assert_non_null(strstr(qemu_arch_names(), rows[i].arch));
+		assert_true(strncmp(qemu_package(rows[i].arch), "qemu-system-", 12) == 0);
 		assert_int_equal(qemu_command_build(&c, &command, &err), 0);
 		assert_true(has(&command, rows[i].disk));
 		assert_non_null(strstr(value_of(&command, "-append"), rows[i].console));

@@ -96,12 +96,14 @@ int container_start(
 	if (!init || init->state != PROCESS_CREATED)
 		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
 			"cannot start container %s: its init has ended", container->id);
+	r = process_start(init, err);
+	if (r < 0)
+		return r;
+	/* Only now: the events of a start that was refused are not the caller's, who is gone then. */
 	init->on_event = on_event;
 	init->owner = owner;
-	r = process_start(init, err);
-	if (r == 0)
-		container->state = CONTAINER_RUNNING;
-	return r;
+	container->state = CONTAINER_RUNNING;
+	return 0;
 }
 
 static int check_exec(struct container *container, const char *exec_id, struct error *err)

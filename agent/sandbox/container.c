@@ -99,7 +99,8 @@ int container_start(
 	r = process_start(init, err);
 	if (r < 0)
 		return r;
-	/* Only now: the events of a start that was refused are not the caller's, who is gone then. */
+	/* Only now: the events of a start that was refused are not the caller's, who is gone then.
+	 */
 	init->on_event = on_event;
 	init->owner = owner;
 	container->state = CONTAINER_RUNNING;

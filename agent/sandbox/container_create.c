@@ -150,11 +150,15 @@ static void on_storage(struct storage_user *user, int result, const struct error
 	struct container *container = storage->container;
 	struct error own;
 
+	if (result < 0)
+		storage->acquired = false;
+	/* Handed out while the creation is undone already: the teardown gives it back. */
+	if (container->state != CONTAINER_CREATING)
+		return;
 	if (result < 0) {
 		own = *err;
 		error_prefix(&own, "container %s: storages[%zu]", container->id,
 			(size_t)(storage - container->storages));
-		storage->acquired = false;
 		fail(container, &own);
 		return;
 	}
@@ -212,6 +216,10 @@ static void on_helper(struct helper *helper, int result, const struct error *err
 	struct container *container = container_of(helper, struct container, helper);
 	struct error own;
 
+	if (container->state != CONTAINER_CREATING) {
+		container_teardown_poke(container);
+		return;
+	}
 	if (result < 0) {
 		own = *err;
 		error_prefix(&own, "container %s", container->id);
@@ -296,6 +304,9 @@ static void on_init_event(struct process *process, enum launch_event event, cons
 	struct container *container = process->container;
 	struct error own = ERROR_INIT;
 
+	/* It may have said so just before the teardown's SIGKILL, or it dies of that. */
+	if (container->state != CONTAINER_CREATING)
+		return;
 	if (event == LAUNCH_CREATED) {
 		if (namespace_set_pin(&container->namespaces, process->launch.child.pid, &own) <
 			0) {
@@ -304,7 +315,7 @@ static void on_init_event(struct process *process, enum launch_event event, cons
 			return;
 		}
 		finish(container);
-	} else if (event == LAUNCH_FAILED && container->state == CONTAINER_CREATING) {
+	} else if (event == LAUNCH_FAILED) {
 		own = *err;
 		error_prefix(&own, "container %s", container->id);
 		fail(container, &own);

@@ -2,15 +2,16 @@
  * container_remove: the teardown, for RemoveContainer, for DestroySandbox and for undoing a
  * creation that failed. Backwards through what was made, each wait an event:
  *
- *   kill      everything in the group and every process of ours; wait until all are reaped and the
- *             group says "populated 0"
- *   group     last look at the OOM counters, then rmdir with its child groups
+ *   kill      everything in the group, every process of ours and the helper of a step that is under
+ *             way (it may be in the middle of a mount); wait until all are reaped and the group
+ * says "populated 0" group     last look at the OOM counters, then rmdir with its child groups
  *   unmount   helper: the bind mount in the bundle (found in mountinfo, not in our memory: a killed
  *             helper may have mounted it)
  *   storages  give back, last first
  *   bundle    helper: remove the directory
  */
 #include <errno.h>
+#include <signal.h>
 #include <sys/mount.h>
 
 #include "base/cleanup.h"
@@ -146,6 +147,8 @@ static void start_unmount(struct container *container)
 
 static bool any_process_lives(const struct container *container)
 {
+	if (helper_active(&container->helper))
+		return true;
 	list_for_each (node, &container->processes) {
 		const struct process *p = list_entry(node, struct process, node);
 
@@ -216,6 +219,7 @@ static void give_up(struct container *container, const struct error *err)
 	event_timer_stop(&container->teardown_timer);
 	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
 	if (container->step != STEP_DONE) {
+		helper_cancel(&container->helper);
 		start_unmount(container);
 		return;
 	}
@@ -231,7 +235,8 @@ void container_undo(struct container *container)
 
 	container->state = CONTAINER_REMOVING;
 	event_task_cancel(&container->task);
-	helper_cancel(&container->helper);
+	if (helper_active(&container->helper))
+		child_process_signal(&container->helper.child, SIGKILL);
 	container_kill_all(container);
 	if (container->cgroup.fd >= 0)
 		cgroup_freeze(&container->cgroup, false);

@@ -86,8 +86,9 @@ HANDLER(exec_process)
  * -------------------------------------------------------------------------------- */
 
 /*
- * A pid 1 does not see a signal it has no handler for: SIGTERM to such an init is turned into
- * SIGKILL (agent-api-containers.md 9). When its masks cannot be read nothing is escalated (c28).
+ * A pid 1 does not see a signal it has no handler for: SIGTERM to such an init, started or not, is
+ * turned into SIGKILL (agent-api-containers.md 9). When its masks cannot be read nothing is
+ * escalated (c28).
  */
 static bool init_would_miss(const struct process *process, int sig)
 {
@@ -120,7 +121,8 @@ static int signal_one(
 	if (!process)
 		return -ENOENT;
 	if (sig == SIGTERM && process == process->container->init &&
-		process->state == PROCESS_RUNNING && init_would_miss(process, sig))
+		(process->state == PROCESS_RUNNING || process->state == PROCESS_CREATED) &&
+		init_would_miss(process, sig))
 		sig = SIGKILL;
 	r = process_signal(process, sig);
 	if (r < 0 && r != -ESRCH)

@@ -120,6 +120,12 @@
 /* Containers of one sandbox and processes of one container. More: RESOURCE_EXHAUSTED. */
 #define CONTAINERS_MAX 4096
 #define PROCESSES_MAX  1024
+/*
+ * Groups a container may nest below its own, in depth and number (cgroup.max.depth and
+ * cgroup.max.descendants; the kernel refuses more with EAGAIN). Their removal is done by the loop.
+ */
+#define CGROUP_DEPTH_MAX       32
+#define CGROUP_DESCENDANTS_MAX 4096
 /* Memory of one launch plan: the spec is bounded by its call's arena, the plan is no larger. */
 #define LAUNCH_ARENA_MAX CALL_ARENA_MAX
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -15,9 +16,13 @@
 #include "base/parse.h"
 #include "base/path.h"
 #include "base/strings.h"
+#include "hard_limits.h"
 
-/* A container may nest groups of its own; deeper than this is not walked when removing. */
-#define CGROUP_DEPTH_MAX 32
+/*
+ * On directories above containers' groups that we made. Kept in the kernel, not in a struct:
+ * several containers may share one, and the last to go takes it along, whoever made it.
+ */
+#define MADE_BY_US "trusted.cradle"
 
 static bool is_cgroup2(const char *path)
 {
@@ -96,27 +101,24 @@ void cgroup_init(struct cgroup *cgroup)
 {
 	cgroup->path[0] = '\0';
 	cgroup->fd = -1;
-	cgroup->made = 0;
 }
 
-/* Removes the last n components, innermost first; stops at the first that is in use. */
-static void remove_made(const char *path, unsigned n)
+/* Removes the directories above path that we made, innermost first, up to one that is in use. */
+static void remove_made_above(const char *path)
 {
-	char dir[PATH_MAX];
+	char dir[PATH_MAX], *slash;
 
 	str_copy(dir, sizeof(dir), path);
-	while (n-- > 0 && rmdir(dir) == 0) {
-		char *slash = strrchr(dir, '/');
-
-		if (!slash || slash == dir)
-			return;
+	while ((slash = strrchr(dir, '/')) && slash != dir) {
 		*slash = '\0';
+		if (getxattr(dir, MADE_BY_US, NULL, 0) >= 0 ? rmdir(dir) < 0 : errno != ENOENT)
+			return;
 	}
 }
 
-/* mkdir every component below the root's mount; counts in *made how many were new. */
+/* mkdir every component below the root's mount. *made: the last one is there, and is ours. */
 static int make_components(
-	const struct cgroup_root *root, const char *path, unsigned *made, struct error *err)
+	const struct cgroup_root *root, const char *path, bool *made, struct error *err)
 {
 	char dir[PATH_MAX];
 	char *p;
@@ -130,13 +132,13 @@ static int make_components(
 		if (p)
 			*p = '\0';
 		if (mkdir(dir, 0755) == 0) {
-			(*made)++;
+			*made = last;
+			if (!last)
+				setxattr(dir, MADE_BY_US, "", 0, 0);
 		} else if (errno != EEXIST) {
 			return error_errno(err, errno, "make cgroup %s", dir);
 		} else if (last) {
 			return error_set(err, STATUS_ALREADY_EXISTS, EEXIST, "make cgroup %s", dir);
-		} else {
-			*made = 0;
 		}
 		if (last)
 			return 0;
@@ -145,10 +147,21 @@ static int make_components(
 	return 0;
 }
 
+/* Kernels before 4.14 have no such files: there the walk of the removal has its own end. */
+static void bound_nesting(int fd)
+{
+	char number[16];
+
+	str_format(number, sizeof(number), "%d", CGROUP_DEPTH_MAX);
+	file_write_at(fd, "cgroup.max.depth", number);
+	str_format(number, sizeof(number), "%d", CGROUP_DESCENDANTS_MAX);
+	file_write_at(fd, "cgroup.max.descendants", number);
+}
+
 int cgroup_create(
 	struct cgroup *cgroup, const struct cgroup_root *root, const char *path, struct error *err)
 {
-	unsigned made = 0;
+	bool made = false;
 	int fd, r;
 
 	if (str_eq(root->base, root->mount))
@@ -163,10 +176,12 @@ int cgroup_create(
 	}
 	str_copy(cgroup->path, sizeof(cgroup->path), path);
 	cgroup->fd = fd;
-	cgroup->made = made;
+	bound_nesting(fd);
 	return 0;
 undo:
-	remove_made(path, made);
+	if (made)
+		rmdir(path);
+	remove_made_above(path);
 	return r;
 }
 
@@ -238,10 +253,7 @@ int cgroup_remove(struct cgroup *cgroup)
 		return r;
 	if (rmdir(cgroup->path) < 0 && errno != ENOENT)
 		return -errno;
-	if (cgroup->made > 1) {
-		*strrchr(cgroup->path, '/') = '\0';
-		remove_made(cgroup->path, cgroup->made - 1);
-	}
+	remove_made_above(cgroup->path);
 	cgroup_release(cgroup);
 	return 0;
 }

@@ -26,7 +26,6 @@ struct cgroup_root {
 struct cgroup {
 	char path[PATH_MAX]; /* absolute directory; "" = none */
 	int fd;		     /* O_PATH|O_DIRECTORY, owned; -1 = none */
-	unsigned made;	     /* how many trailing components we created (and remove again) */
 };
 
 /*
@@ -46,7 +45,8 @@ void cgroup_init(struct cgroup *cgroup); /* "none" */
 /*
  * Makes the directory and its missing ancestors and enables every controller of the root on the
  * way. The last component must not exist yet (two containers must not share one). On failure what
- * was made is removed again.
+ * was made is removed again. What may be nested inside is bounded (CGROUP_DEPTH_MAX and
+ * CGROUP_DESCENDANTS_MAX of hard_limits.h), so that its removal is.
  */
 int cgroup_create(
 	struct cgroup *cgroup, const struct cgroup_root *root, const char *path, struct error *err);
@@ -60,8 +60,9 @@ int cgroup_freeze(const struct cgroup *cgroup, bool freeze);
 /* cgroup.events: is any process in it or below? 1, 0, or negative errno. */
 int cgroup_populated(const struct cgroup *cgroup);
 /*
- * rmdir of the group, its descendants and the ancestors we made (as far as they are empty). 0 also
- * when it is gone already; -EBUSY while a process is in it.
+ * rmdir of the group, its descendants and the ancestors that cgroup_create() made, for this group
+ * or another (as far as they are empty). 0 also when it is gone already; -EBUSY while a process is
+ * in it.
  */
 int cgroup_remove(struct cgroup *cgroup);
 void cgroup_release(struct cgroup *cgroup); /* closes fd, forgets; removes nothing */

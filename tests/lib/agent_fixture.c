@@ -21,6 +21,7 @@
 #include "base/socket.h"
 #include "base/strings.h"
 #include "lib/scratch.h"
+#include "lib/test_groups.h"
 #include "lib/test_main.h"
 
 #define CALL_TIMEOUT_MS 60000
@@ -237,29 +238,6 @@ static int count_children(pid_t pid)
 	return n;
 }
 
-/* Groups of this test's containers (container_fill() names them). */
-static int count_cgroups(void)
-{
-	static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
-	int n = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
-		char path[128];
-		struct dirent *entry;
-		DIR *dir;
-
-		str_format(path, sizeof(path), "%s/cradle-test-%d", roots[i], (int)getpid());
-		dir = opendir(path);
-		while (dir && (entry = readdir(dir)))
-			n += entry->d_type == DT_DIR && entry->d_name[0] != '.';
-		n += dir !=
-		     NULL; /* the parent counts too: the agent made it, the agent removes it */
-		if (dir)
-			closedir(dir);
-	}
-	return n;
-}
-
 struct agent_census agent_census(const struct agent *agent)
 {
 	struct agent_census c;
@@ -270,7 +248,7 @@ struct agent_census agent_census(const struct agent *agent)
 	str_format(path, sizeof(path), "/proc/%d/fd", (int)agent->pid);
 	c.fds = count_entries(path);
 	c.children = count_children(agent->pid);
-	c.cgroups = count_cgroups();
+	c.cgroups = group_count();
 	str_format(path, sizeof(path), "/proc/%d/root/run/kata-containers", (int)agent->pid);
 	c.run_entries = count_entries(path);
 	return c;

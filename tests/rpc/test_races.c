@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "lib/scratch.h"
+#include "lib/test_groups.h"
 #include "lib/test_main.h"
 
 static struct agent agent;
@@ -63,21 +64,6 @@ static void push_requests(void)
 		event_loop_step(agent.loop, 0);
 }
 
-/* First process in the container's group; 0 when there is none (yet). */
-static pid_t pid_in_group(const char *id)
-{
-	static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
-	char path[256], text[256];
-
-	for (size_t i = 0; i < 2; i++) {
-		str_format(path, sizeof(path), "%s/cradle-test-%d/%s/cgroup.procs", roots[i],
-			(int)getpid(), id);
-		if (file_read(path, text, sizeof(text)) > 0)
-			return atoi(text);
-	}
-	return 0;
-}
-
 static char state_of(pid_t pid)
 {
 	char path[64], text[512];
@@ -114,7 +100,7 @@ static void test_start_meets_death(void **state)
 	start.container_id = (char *)"dies";
 	container_fill(&c, &agent, "dies", shell);
 	container_send(&agent, &c);
-	init = pid_in_group("dies");
+	init = group_first_pid("dies");
 	assert_true(init > 0);
 	stop_agent();
 	kill(init, SIGKILL);
@@ -168,7 +154,7 @@ static bool remove_before_created(void)
 	agent_begin(&agent, NULL, &create, "CreateContainer", &c.request);
 	push_requests();
 	while (!init)
-		init = pid_in_group("meets");
+		init = group_first_pid("meets");
 	kill(init, SIGSTOP);
 	stop_agent();
 	hit = !waits_for_start(init);

@@ -8,6 +8,8 @@
 const struct command *const command_table[] = {
 	&run_command,
 	&call_command,
+	&stats_command,
+	&oom_command,
 	NULL,
 };
 

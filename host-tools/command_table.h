@@ -36,7 +36,9 @@ int command_usage_error(const struct command *command, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* The rows, each exported by its own file. */
-extern const struct command run_command;  /* run/run.c */
-extern const struct command call_command; /* call/call.c */
+extern const struct command run_command;   /* run/run.c */
+extern const struct command call_command;  /* call/call.c */
+extern const struct command stats_command; /* stats/stats.c */
+extern const struct command oom_command;   /* oom/oom.c */
 
 #endif

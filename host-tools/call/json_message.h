@@ -30,6 +30,9 @@ int json_to_message(const char *text, size_t len, const ProtobufCMessageDescript
  */
 int message_to_json(const ProtobufCMessage *msg, struct buffer *out, struct error *err);
 
+/* Takes the layout out of what message_to_json() wrote: no newline is left. */
+void json_put_on_one_line(struct buffer *json);
+
 /* Appends the fields, a line each, those of sub-messages indented below: what json_to_message()
  * takes. */
 int message_describe(const ProtobufCMessageDescriptor *desc, struct buffer *out, struct error *err);

@@ -158,6 +158,22 @@ static struct json_object *message_object(const ProtobufCMessage *msg)
 	return json_object_object_length(object) ? object : write_as(object, "{}");
 }
 
+/* Strings of JSON hold no newline: each one of the text is layout, and the blanks behind it. */
+void json_put_on_one_line(struct buffer *json)
+{
+	size_t to = 0;
+
+	for (size_t from = 0; from < json->len; from++) {
+		if (json->data[from] != '\n') {
+			json->data[to++] = json->data[from];
+			continue;
+		}
+		while (from + 1 < json->len && json->data[from + 1] == ' ')
+			from++;
+	}
+	json->len = to;
+}
+
 int message_to_json(const ProtobufCMessage *msg, struct buffer *out, struct error *err)
 {
 	struct json_object *object = message_object(msg);

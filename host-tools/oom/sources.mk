@@ -1,0 +1,1 @@
+HOST_SRC += host-tools/oom/oom.c

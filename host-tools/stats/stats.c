@@ -1,0 +1,203 @@
+/* stats: the subcommand. Who holds the guest's memory, once or again and again. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/parse.h"
+#include "base/strings.h"
+#include "call/json_message.h"
+#include "command_table.h"
+#include "nearest.h"
+#include "stats/memory_fetch.h"
+#include "stats/stats_table.h"
+
+#define DEFAULT_INTERVAL_MICRO 2000000
+
+static const char help[] =
+	"Usage: cradle stats [--json] [--watch[=SECONDS]] ADDRESS [CONTAINER...]\n"
+	"\n"
+	"Shows the memory of all containers of an agent, or of those named, and who holds the "
+	"rest\n"
+	"of the guest, line by line up to the VM's size.\n"
+	"\n"
+	"ADDRESS is one of\n"
+	"  unix://PATH  unix://@ABSTRACT  vsock://CID:PORT\n"
+	"  hvsock://PATH:PORT   the socket of 'cradle run --listen PATH'; the agent's port is "
+	"1024\n"
+	"\n"
+	"  USAGE        what is charged to the container, its page cache included\n"
+	"  WORKING SET  usage less page cache not used lately: what kubelet and crictl show\n"
+	"  PEAK         the highest usage so far\n"
+	"  PRESSURE     share of the last 10 s in which something waited for memory (PSI)\n"
+	"  OOM KILLS    processes killed for memory so far; 'cradle oom' tells about each\n"
+	"A '-' is a figure that this agent or its kernel does not have.\n"
+	"\n"
+	"A plain Kata agent cannot say which containers it has: name them. It does not count OOM\n"
+	"kills, and of the guest it gives the kernel's figures only, which overlap.\n"
+	"\n"
+	"  --json             the figures in bytes, as JSON; with --watch an object a line\n"
+	"  --watch[=SECONDS]  again every 2 seconds (1.5 is fine), until interrupted\n"
+	"\n"
+	"Examples:\n"
+	"  cradle stats hvsock:///tmp/vm.sock:1024\n"
+	"  cradle stats --watch=0.5 --json hvsock:///tmp/vm.sock:1024 c1\n"
+	"\n"
+	"Exit code: 0; 1 the agent answered with an error; 125 it could not be asked.\n";
+
+static int stats_main(int argc, char **argv);
+
+const struct command stats_command = {
+	.name = "stats",
+	.summary = "the memory of containers and of the guest",
+	.help = help,
+	.main = stats_main,
+};
+
+struct stats_options {
+	char **positional; /* the address, then containers */
+	size_t count;
+	bool json, watch, help;
+	uint64_t interval_micro;
+};
+
+static int unknown_option(const char *option)
+{
+	static const char *const names[] = {"--json", "--watch", "--help"};
+	struct nearest nearest;
+
+	nearest_init(&nearest, option);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		nearest_offer(&nearest, names[i]);
+	if (nearest.best)
+		return command_usage_error(&stats_command,
+			"unknown option '%s'; did you mean '%s'?", option, nearest.best);
+	return command_usage_error(&stats_command, "unknown option '%s'", option);
+}
+
+static int set_interval(const char *text, struct stats_options *options)
+{
+	uint64_t micro;
+
+	if (parse_decimal_micro(text, &micro) < 0 || micro < 100000 || micro > 86400000000)
+		return command_usage_error(&stats_command,
+			"--watch: '%s' is not a number of seconds from 0.1 to 86400", text);
+	options->watch = true;
+	options->interval_micro = micro;
+	return 0;
+}
+
+/* Positional arguments are moved to the front of argv. */
+static int parse_arguments(int argc, char **argv, struct stats_options *options)
+{
+	int r = 0;
+
+	options->positional = argv;
+	options->interval_micro = DEFAULT_INTERVAL_MICRO;
+	for (int i = 1; r == 0 && i < argc; i++) {
+		if (argv[i][0] != '-')
+			options->positional[options->count++] = argv[i];
+		else if (str_eq(argv[i], "--json"))
+			options->json = true;
+		else if (str_eq(argv[i], "--watch"))
+			options->watch = true;
+		else if (str_starts(argv[i], "--watch="))
+			r = set_interval(argv[i] + strlen("--watch="), options);
+		else if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h"))
+			options->help = true;
+		else
+			r = unknown_option(argv[i]);
+	}
+	return r;
+}
+
+static int failed(const struct error *err)
+{
+	char text[ERROR_RENDER_MAX];
+
+	fprintf(stderr, "cradle stats: %s\n", error_render(err, text, sizeof(text)));
+	return err->status == STATUS_UNAVAILABLE ? EXIT_CRADLE_FAILED : 1;
+}
+
+static int print_state(
+	const struct memory_fetch *fetch, const struct stats_options *options, struct error *err)
+{
+	static const char clear[] = "\033[H\033[2J";
+	bool screen = options->watch && !options->json && isatty(STDOUT_FILENO);
+	struct buffer out;
+	int r = 0;
+
+	buffer_init(&out, 0);
+	if (options->json)
+		r = message_to_json(&fetch->state->base, &out, err);
+	else if ((!screen || (r = buffer_append(&out, clear, strlen(clear))) == 0) &&
+		 (r = stats_table(fetch->state, fetch->plain, &out)) < 0)
+		error_errno(err, -r, "print the memory state");
+	if (r == 0 && options->watch) {
+		if (options->json)
+			json_put_on_one_line(&out);
+		buffer_append(&out, "\n", 1);
+	}
+	if (r == 0 && (fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout) != 0))
+		r = error_set(err, STATUS_UNAVAILABLE, errno, "write to standard output");
+	buffer_release(&out);
+	return r;
+}
+
+static int show(struct agent_connection *agent, const struct stats_options *options, bool *told,
+	struct error *err)
+{
+	struct memory_fetch fetch;
+	int r = memory_fetch(&fetch, agent, options->positional + 1, options->count - 1, err);
+
+	if (r == 0)
+		r = print_state(&fetch, options, err);
+	if (r == 0 && fetch.plain && options->count == 1 && !*told) {
+		fprintf(stderr, "cradle stats: this agent cannot list its containers: name them\n");
+		*told = true;
+	}
+	memory_fetch_release(&fetch);
+	return r;
+}
+
+static int run(const struct stats_options *options)
+{
+	const struct timespec pause = {.tv_sec = (time_t)(options->interval_micro / 1000000),
+		.tv_nsec = (long)(options->interval_micro % 1000000) * 1000};
+	struct agent_connection agent = {0};
+	struct error err = ERROR_INIT;
+	bool told = false;
+	int r = agent_connection_open(&agent, options->positional[0], &err);
+
+	if (r < 0) {
+		failed(&err);
+		return EXIT_CRADLE_FAILED;
+	}
+	r = show(&agent, options, &told, &err);
+	while (r == 0 && options->watch) {
+		nanosleep(&pause, NULL);
+		r = show(&agent, options, &told, &err);
+	}
+	if (r < 0)
+		r = failed(&err);
+	agent_connection_close(&agent);
+	return r;
+}
+
+static int stats_main(int argc, char **argv)
+{
+	struct stats_options options = {0};
+	int r = parse_arguments(argc, argv, &options);
+
+	if (r != 0)
+		return r;
+	if (options.help) {
+		command_print_help(&stats_command);
+		return 0;
+	}
+	if (options.count == 0)
+		return command_usage_error(&stats_command, "an address is missing");
+	return run(&options);
+}

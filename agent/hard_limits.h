@@ -129,6 +129,12 @@
 /* Memory of one launch plan: the spec is bounded by its call's arena, the plan is no larger. */
 #define LAUNCH_ARENA_MAX CALL_ARENA_MAX
 
+/*
+ * Device rules of one container. Each becomes up to eight BPF instructions, and the kernel's
+ * verifier walks them all. More: RESOURCE_EXHAUSTED.
+ */
+#define DEVICE_RULES_MAX 1024
+
 /* Bytes one ReadStdout/ReadStderr answers: len is a maximum, not an allocation (sharp edges c35,
  * c56). */
 #define READ_MAX 65536

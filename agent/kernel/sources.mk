@@ -5,3 +5,4 @@ AGENT_SRC += agent/kernel/mount_tree.c
 AGENT_SRC += agent/kernel/namespace.c agent/kernel/net_dev.c
 AGENT_SRC += agent/kernel/seccomp.c
 AGENT_SRC += agent/kernel/terminal.c
+AGENT_SRC += $(addprefix agent/kernel/, cgroup_devices.c root_disk.c)

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/strings.h"
+#include "kernel/cgroup_devices.h"
 #include "kernel/cgroup_limits.h"
 #include "kernel/mount.h"
 #include "kernel/seccomp.h"
@@ -112,31 +113,42 @@ static int make_plan(struct container *container, const char *cgroup_path, struc
 		     : launch_plan_container(container->request->oci, &config, arena, plan, err);
 }
 
-static int plan_group(struct container *container, char *path, size_t size,
-	struct cgroup_writes *writes, struct arena *arena, struct error *err)
+struct group_plan {
+	char path[PATH_MAX];
+	struct cgroup_writes writes;
+	struct device_program devices;
+};
+
+static int plan_group(struct container *container, struct group_plan *plan, struct arena *arena,
+	struct error *err)
 {
+	struct device_denied denied;
 	const Grpc__Linux *linux_part = container->request->oci->linux;
 	int r = cgroup_path_for(&container->sandbox->cgroup_root,
-		linux_part ? linux_part->cgroupspath : NULL, container->id, path, size, err);
+		linux_part ? linux_part->cgroupspath : NULL, container->id, plan->path,
+		sizeof(plan->path), err);
 
+	if (r == 0)
+		r = cgroup_limits_plan(
+			linux_part ? linux_part->resources : NULL, arena, &plan->writes, err);
 	if (r < 0)
 		return r;
-	return cgroup_limits_plan(linux_part ? linux_part->resources : NULL, arena, writes, err);
+	device_denied_root(&denied);
+	return cgroup_devices_plan(linux_part, &denied, arena, &plan->devices, err);
 }
 
 /* All that is pure, in a throw-away arena: a bad spec fails before anything exists. */
 static int check_plans(struct container *container, struct error *err)
 {
 	const struct launch_plan *plan;
-	struct cgroup_writes writes;
+	struct group_plan group;
 	struct arena scratch;
-	char path[PATH_MAX];
 	int r;
 
 	arena_init(&scratch, LAUNCH_ARENA_MAX);
-	r = plan_group(container, path, sizeof(path), &writes, &scratch, err);
+	r = plan_group(container, &group, &scratch, err);
 	if (r == 0)
-		r = make_plan(container, path, &scratch, &plan, err);
+		r = make_plan(container, group.path, &scratch, &plan, err);
 	arena_release(&scratch);
 	return r;
 }
@@ -267,16 +279,18 @@ static int start_seccomp(struct container *container, struct error *err)
 
 static int make_group(struct container *container, struct error *err)
 {
-	struct cgroup_writes writes;
-	char path[PATH_MAX];
-	int r = plan_group(container, path, sizeof(path), &writes, &container->arena, err);
+	struct group_plan plan;
+	int r = plan_group(container, &plan, &container->arena, err);
 
 	if (r == 0)
-		r = cgroup_create(&container->cgroup, &container->sandbox->cgroup_root, path, err);
+		r = cgroup_create(
+			&container->cgroup, &container->sandbox->cgroup_root, plan.path, err);
 	if (r == 0)
-		r = cgroup_limits_apply(container->cgroup.fd, &writes, err);
+		r = cgroup_limits_apply(container->cgroup.fd, &plan.writes, err);
 	if (r == 0)
-		oom_target_add(container->sandbox->oom, &container->oom, container->id, path);
+		r = cgroup_devices_attach(container->cgroup.fd, &plan.devices, err);
+	if (r == 0)
+		oom_target_add(container->sandbox->oom, &container->oom, container->id, plan.path);
 	return r;
 }
 

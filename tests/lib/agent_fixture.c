@@ -47,7 +47,7 @@ static void make_rootfs(struct agent *agent)
 	static const char *const applets[] = {"sh", "cat", "echo", "sleep", "true", "false", "id",
 		"ls", "head", "dd", "env", "pwd", "kill", "grep", "mount", "touch", "rm", "wc",
 		"tr", "md5sum", "tty", "stty", "readlink", "hostname", "seq", "yes", "mkdir",
-		"chmod"};
+		"chmod", "mknod"};
 	char path[512];
 
 	str_format(agent->rootfs, sizeof(agent->rootfs), "%s/rootfs", scratch_dir());

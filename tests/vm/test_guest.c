@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/strings.h"
+#include "lib/device_checks.h"
 #include "lib/test_main.h"
 
 #define MIB (1024 * 1024)
@@ -91,6 +92,18 @@ static void test_limits_are_exact(void **state)
 		"41943040\n20971520\n50000 100000\n39\n17\n0\n");
 	assert_int_equal(container_wait(&agent, "limits", ""), 0);
 	container_remove_id(&agent, "limits");
+}
+
+/* c30: the disk that the container's image is on is nobody's, /dev/null is everybody's. */
+static void test_c30_device_control(void **state)
+{
+	const char *output;
+	unsigned major, minor;
+
+	assert_int_equal(
+		container_whole(&agent, "disks", "grep ' vda$' /proc/partitions", &output), 0);
+	assert_int_equal(sscanf(output, "%u %u", &major, &minor), 2);
+	check_device_control(&agent, major, minor);
 }
 
 static void test_statistics(void **state)
@@ -365,6 +378,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_pid_1),
 	cmocka_unit_test(test_a_container),
 	cmocka_unit_test(test_limits_are_exact),
+	cmocka_unit_test(test_c30_device_control),
 	cmocka_unit_test(test_statistics),
 	cmocka_unit_test(test_oom_event_before_exit),
 	cmocka_unit_test(test_oom_record),

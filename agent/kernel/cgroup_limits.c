@@ -1,21 +1,34 @@
-/* cgroup_limits: see cgroup_limits.h. Called by sandbox/container_create. */
+/* cgroup_limits: see cgroup_limits.h. Called by sandbox/container_create and
+ * container_update. */
 #include "kernel/cgroup_limits.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/strings.h"
 
 /* Most writes one spec can ask for, apart from its per-device lists. */
 #define FIXED_WRITES 16
 
+/* What a group has now, as far as a new value depends on it. */
+struct group_now {
+	char quota[24]; /* first word of cpu.max */
+	uint64_t period;
+	uint64_t memory_max, swap_max; /* UINT64_MAX = none */
+};
+
+static const struct group_now fresh = {"max", 100000, UINT64_MAX, UINT64_MAX};
+
 struct planner {
 	struct arena *arena;
+	const struct group_now *now;
 	struct cgroup_writes *writes;
 	size_t room;
 	bool failed;
@@ -32,8 +45,38 @@ static void add(struct planner *p, const char *controller, const char *file, cha
 
 #define number(p, fmt, value) arena_printf((p)->arena, fmt, (value))
 
+/*
+ * OCI counts memory plus swap, v2 swap alone (sharp edge c17): the memory is the new limit, or else
+ * the one that the group has. *ret: -1 = not asked for.
+ */
+static int swap_alone(
+	struct planner *p, const Grpc__LinuxMemory *memory, int64_t *ret, struct error *err)
+{
+	uint64_t limit = memory->limit > 0 ? (uint64_t)memory->limit : p->now->memory_max;
+
+	*ret = -1;
+	if (memory->swap <= 0)
+		return 0;
+	if (limit == UINT64_MAX)
+		limit = 0;
+	if ((uint64_t)memory->swap < limit)
+		return error_invalid(err,
+			"Linux.Resources.Memory.Swap %" PRId64
+			" (memory plus swap) is below Memory.Limit %" PRIu64,
+			memory->swap, limit);
+	*ret = memory->swap - (int64_t)limit;
+	return 0;
+}
+
+/*
+ * Swap that grows comes before memory that shrinks, so that what no longer fits has somewhere to
+ * go; swap that shrinks comes after it, for the same reason.
+ */
 static int plan_memory(struct planner *p, const Grpc__LinuxMemory *memory, struct error *err)
 {
+	int64_t swap;
+	int r;
+
 	if (memory->swappiness > 100)
 		return error_invalid(err,
 			"Linux.Resources.Memory.Swappiness %" PRIu64 " is over 100",
@@ -41,21 +84,17 @@ static int plan_memory(struct planner *p, const Grpc__LinuxMemory *memory, struc
 	if (memory->disableoomkiller)
 		log_printf(LOG_WARN, "cgroup",
 			"Memory.DisableOOMKiller does not exist on cgroup v2: ignored");
+	r = swap_alone(p, memory, &swap, err);
+	if (r < 0)
+		return r;
+	if (swap >= 0 && (uint64_t)swap > p->now->swap_max)
+		add(p, "memory", "memory.swap.max", number(p, "%" PRId64, swap));
 	if (memory->limit > 0)
 		add(p, "memory", "memory.max", number(p, "%" PRId64, memory->limit));
 	if (memory->reservation > 0)
 		add(p, "memory", "memory.low", number(p, "%" PRId64, memory->reservation));
-	if (memory->swap > 0) {
-		/* OCI counts memory plus swap, v2 swap alone (sharp edge c17) */
-		int64_t swap = memory->limit > 0 ? memory->swap - memory->limit : memory->swap;
-
-		if (swap < 0)
-			return error_invalid(err,
-				"Linux.Resources.Memory.Swap %" PRId64
-				" (memory plus swap) is below Memory.Limit %" PRId64,
-				memory->swap, memory->limit);
+	if (swap >= 0 && (uint64_t)swap <= p->now->swap_max)
 		add(p, "memory", "memory.swap.max", number(p, "%" PRId64, swap));
-	}
 	return 0;
 }
 
@@ -71,7 +110,7 @@ static uint64_t weight_of_shares(uint64_t shares)
 
 static void plan_cpu(struct planner *p, const Grpc__LinuxCPU *cpu)
 {
-	uint64_t period = cpu->period ? cpu->period : 100000;
+	uint64_t period = cpu->period ? cpu->period : p->now->period;
 
 	if (cpu->realtimeruntime > 0 || cpu->realtimeperiod)
 		log_printf(
@@ -82,7 +121,8 @@ static void plan_cpu(struct planner *p, const Grpc__LinuxCPU *cpu)
 		add(p, "cpu", "cpu.max",
 			arena_printf(p->arena, "%" PRId64 " %" PRIu64, cpu->quota, period));
 	else if (cpu->period)
-		add(p, "cpu", "cpu.max", number(p, "max %" PRIu64, period));
+		add(p, "cpu", "cpu.max",
+			arena_printf(p->arena, "%s %" PRIu64, p->now->quota, period));
 	if (!str_empty(cpu->cpus))
 		add(p, "cpuset", "cpuset.cpus", arena_strdup(p->arena, cpu->cpus));
 	if (!str_empty(cpu->mems))
@@ -134,11 +174,11 @@ static size_t count_writes(const Grpc__LinuxResources *r)
 	return n;
 }
 
-int cgroup_limits_plan(const Grpc__LinuxResources *resources, struct arena *arena,
-	struct cgroup_writes *ret, struct error *err)
+static int plan(const Grpc__LinuxResources *resources, const struct group_now *now,
+	struct arena *arena, struct cgroup_writes *ret, struct error *err)
 {
 	struct cgroup_writes writes = {NULL, 0};
-	struct planner p = {.arena = arena, .writes = &writes};
+	struct planner p = {.arena = arena, .now = now, .writes = &writes};
 	int r = 0;
 
 	if (!resources) {
@@ -165,6 +205,39 @@ int cgroup_limits_plan(const Grpc__LinuxResources *resources, struct arena *aren
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "plan cgroup limits");
 	*ret = writes;
 	return 0;
+}
+
+int cgroup_limits_plan(const Grpc__LinuxResources *resources, struct arena *arena,
+	struct cgroup_writes *ret, struct error *err)
+{
+	return plan(resources, &fresh, arena, ret, err);
+}
+
+/* A file that is not there, or says "max", leaves *ret alone. */
+static void read_limit(int cgroup_fd, const char *file, uint64_t *ret)
+{
+	char text[64], *end;
+
+	if (file_read_at(cgroup_fd, file, text, sizeof(text)) <= 0)
+		return;
+	end = strchr(text, '\n');
+	if (end)
+		*end = '\0';
+	parse_u64(text, ret);
+}
+
+int cgroup_limits_plan_update(int cgroup_fd, const Grpc__LinuxResources *resources,
+	struct arena *arena, struct cgroup_writes *ret, struct error *err)
+{
+	struct group_now now = fresh;
+	char text[64];
+
+	read_limit(cgroup_fd, "memory.max", &now.memory_max);
+	read_limit(cgroup_fd, "memory.swap.max", &now.swap_max);
+	if (file_read_at(cgroup_fd, "cpu.max", text, sizeof(text)) > 0 &&
+		sscanf(text, "%23s %" SCNu64, now.quota, &now.period) != 2)
+		now = (struct group_now){"max", fresh.period, now.memory_max, now.swap_max};
+	return plan(resources, &now, arena, ret, err);
 }
 
 int cgroup_limits_apply(int cgroup_fd, const struct cgroup_writes *writes, struct error *err)

@@ -28,6 +28,13 @@ struct cgroup_writes {
 int cgroup_limits_plan(const Grpc__LinuxResources *resources, struct arena *arena,
 	struct cgroup_writes *ret, struct error *err);
 /*
+ * The same for a group that is there and may be in use: what resources do not say stays as it is
+ * (the other word of cpu.max; the memory that Swap counts), and memory.swap.max is written before
+ * memory.max if it grows. Reads control files of cgroup_fd; these reads do not sleep.
+ */
+int cgroup_limits_plan_update(int cgroup_fd, const Grpc__LinuxResources *resources,
+	struct arena *arena, struct cgroup_writes *ret, struct error *err);
+/*
  * Writes them below the directory fd. A missing control file is FAILED_PRECONDITION naming the
  * limit and its controller; the first failure ends it. MAY SLEEP when memory.max is lowered below
  * usage (the kernel reclaims); on a new, empty group it does not.

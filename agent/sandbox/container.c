@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "hard_limits.h"
 #include "sandbox/container_freeze.h"
+#include "sandbox/container_update.h"
 #include "sandbox/sandbox.h"
 
 #define BIT(verb) (1u << (verb))
@@ -195,6 +196,7 @@ void container_free(struct container *container)
 	helper_cancel(&container->helper);
 	event_timer_stop(&container->teardown_timer);
 	event_task_cancel(&container->task);
+	container_updates_abort(container);
 	oom_target_remove(&container->oom);
 	while (!list_empty(&container->processes))
 		process_free(list_entry(container->processes.next, struct process, node));

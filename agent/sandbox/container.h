@@ -98,7 +98,8 @@ struct container {
 	struct oom_target oom;
 	struct namespace_set namespaces; /* pinned when init is up; execs join them */
 	struct list_node processes;
-	struct process *init; /* NULL before launch and after it was collected and drained */
+	struct list_node updates; /* container_update.c's: the first runs, the others wait */
+	struct process *init;	  /* NULL before launch and after it was collected and drained */
 
 	/* creation */
 	container_created_fn created;

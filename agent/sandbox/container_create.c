@@ -411,6 +411,7 @@ static struct container *new_container(
 	cgroup_init(&container->cgroup);
 	namespace_set_init(&container->namespaces);
 	list_init(&container->processes);
+	list_init(&container->updates);
 	waiter_list_init(&container->removed);
 	str_format(container->bundle, sizeof(container->bundle), "%s/%s",
 		sandbox->options.run_directory, container->id);

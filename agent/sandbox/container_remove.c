@@ -21,6 +21,7 @@
 #include "hard_limits.h"
 #include "kernel/mount.h"
 #include "sandbox/container.h"
+#include "sandbox/container_update.h"
 #include "sandbox/sandbox.h"
 
 static void give_up(struct container *container, const struct error *err);
@@ -237,6 +238,8 @@ void container_undo(struct container *container)
 	event_task_cancel(&container->task);
 	if (helper_active(&container->helper))
 		child_process_signal(&container->helper.child, SIGKILL);
+	/* a write to memory.max that is under way would hold up the group's removal */
+	container_updates_abort(container);
 	container_kill_all(container);
 	if (container->cgroup.fd >= 0)
 		cgroup_freeze(&container->cgroup, false);

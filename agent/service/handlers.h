@@ -23,6 +23,7 @@ HANDLER(create_container);
 HANDLER(start_container);
 HANDLER(remove_container);
 HANDLER(stats_container);
+HANDLER(update_container);
 HANDLER(pause_container);
 HANDLER(resume_container);
 HANDLER(exec_process);

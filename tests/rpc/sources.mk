@@ -4,3 +4,4 @@ RPC_TESTS += $(addprefix tests/rpc/, test_lifecycle.c test_streams.c test_refusa
 RPC_TESTS += tests/rpc/test_freeze.c
 RPC_TESTS += $(addprefix tests/rpc/, test_races.c test_removal.c)
 RPC_TESTS += tests/rpc/test_devices.c
+RPC_TESTS += tests/rpc/test_update.c

@@ -166,6 +166,136 @@ static Cradle__OOMRecord *last_record(struct client_call *call, const char *id)
 	return response->n_records ? response->records[response->n_records - 1] : NULL;
 }
 
+/* ---- UpdateContainer, PauseContainer ---- */
+
+static void read_line(const char *id, const char *want)
+{
+	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;
+	const Grpc__ReadStreamResponse *response;
+	struct client_call call = {0};
+
+	read.container_id = (char *)id;
+	read.len = 4096;
+	assert_int_equal(agent_call(&agent, &call, "ReadStdout", &read, NULL), 0);
+	response = (void *)call.response;
+	assert_int_equal(response->data.len, strlen(want));
+	assert_memory_equal(response->data.data, want, strlen(want));
+	client_call_release(&call);
+}
+
+/* What is asked for changes, what is not stays: memory, quota and period apart, pids. */
+static void test_update(void **state)
+{
+	static const char *const argv[] = {"sh", "-c",
+		"cd /sys/fs/cgroup; while read line; do echo $(cat memory.max memory.low cpu.max "
+		"cpu.weight pids.max); done",
+		NULL};
+	static const char *const expected[] = {"67108864 0 max 100000 100 max\n",
+		"33554432 16777216 20000 100000 39 30\n", "33554432 16777216 20000 50000 39 30\n",
+		"33554432 16777216 30000 50000 39 30\n", "50331648 16777216 30000 50000 39 31\n"};
+	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	Grpc__WriteStreamRequest go = GRPC__WRITE_STREAM_REQUEST__INIT;
+	Grpc__LinuxResources resources = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
+	Grpc__LinuxPids pids = GRPC__LINUX_PIDS__INIT;
+	Grpc__LinuxCPU cpu = GRPC__LINUX_CPU__INIT;
+	struct test_container c;
+
+	container_fill(&c, &agent, "update", argv);
+	container_limit(&c, 64 * MIB);
+	mount_cgroup(&c);
+	container_send(&agent, &c);
+	container_start_id(&agent, "update");
+	go.container_id = update.container_id = (char *)"update";
+	go.data.data = (uint8_t *)"\n";
+	go.data.len = 1;
+	update.resources = &resources;
+	resources.memory = &memory;
+	resources.cpu = &cpu;
+	resources.pids = &pids;
+	for (size_t i = 0; i < 5; i++) {
+		memory.limit = i == 1 ? 32 * MIB : i == 4 ? 48 * MIB : i == 3 ? -1 : 0;
+		memory.reservation = i == 1 ? 16 * MIB : 0;
+		cpu.shares = i == 1 ? 1024 : 0;
+		cpu.quota = i == 1 ? 20000 : i == 3 ? 30000 : 0;
+		cpu.period = i == 2 ? 50000 : 0;
+		pids.limit = i == 1 ? 30 : i == 4 ? 31 : -1;
+		agent_ok(&agent, "UpdateContainer", &update);
+		agent_ok(&agent, "WriteStdin", &go);
+		read_line("update", expected[i]);
+	}
+	container_remove_id(&agent, "update");
+}
+
+/*
+ * Below what is used: the kernel reclaims and kills before the write is over. That is a helper's
+ * time: others are answered, and the kill is an OOM event with its record.
+ */
+static void test_update_below_usage(void **state)
+{
+	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	Grpc__LinuxResources resources = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
+	struct pending event, updated, health;
+	struct client_call call = {0};
+	const Cradle__OOMRecord *r;
+
+	run_limited("shrink", "a=$(yes | head -c 20000000); echo up; read line", 128 * MIB);
+	read_line("shrink", "up\n");
+	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+	update.container_id = (char *)"shrink";
+	update.resources = &resources;
+	resources.memory = &memory;
+	memory.limit = 8 * MIB;
+	agent_begin(&agent, NULL, &updated, "UpdateContainer", &update);
+	agent_begin(&agent, NULL, &health, "Check", &check);
+	agent_await(&agent, &health);
+	agent_await(&agent, &updated);
+	assert_true(health.order < updated.order);
+	assert_int_equal(updated.code, 0);
+	agent_await(&agent, &event);
+	assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "shrink");
+	assert_int_equal(container_wait(&agent, "shrink", ""), 137);
+	r = last_record(&call, "shrink");
+	assert_non_null(r);
+	assert_int_equal(r->cause, CRADLE__OOMRECORD__CAUSE__CONTAINER_LIMIT);
+	assert_true(r->limit_bytes == 8 * MIB);
+	client_call_release(&call);
+	pending_release(&event);
+	pending_release(&updated);
+	pending_release(&health);
+	container_remove_id(&agent, "shrink");
+}
+
+/* Paused: measured, refused an exec, killed, removed. */
+static void test_pause(void **state)
+{
+	Grpc__PauseContainerRequest pause_request = GRPC__PAUSE_CONTAINER_REQUEST__INIT;
+	Grpc__ResumeContainerRequest resume_request = GRPC__RESUME_CONTAINER_REQUEST__INIT;
+	Grpc__StatsContainerRequest stats = GRPC__STATS_CONTAINER_REQUEST__INIT;
+	struct client_call call = {0};
+
+	container_run(&agent, "ice", "read line; exit 4");
+	pause_request.container_id = resume_request.container_id = stats.container_id =
+		(char *)"ice";
+	agent_ok(&agent, "PauseContainer", &pause_request);
+	assert_int_equal(agent_call(&agent, &call, "StatsContainer", &stats, NULL), 0);
+	assert_true(((Grpc__StatsContainerResponse *)call.response)
+			    ->cgroup_stats->memory_stats->usage->usage > 0);
+	client_call_release(&call);
+	assert_int_equal(
+		container_exec_sh(&agent, "ice", "e", "true", NULL), STATUS_FAILED_PRECONDITION);
+	agent_ok(&agent, "ResumeContainer", &resume_request);
+	assert_int_equal(container_exec_sh(&agent, "ice", "e", "exit 3", NULL), 0);
+	assert_int_equal(container_wait(&agent, "ice", "e"), 3);
+	agent_ok(&agent, "PauseContainer", &pause_request);
+	container_remove_id(&agent, "ice");
+}
+
+/* ---- OOM events ---- */
+
 /* The event's bytes come before those of the WaitProcess answer, 20 times of 20 (house: OOM order).
  */
 static void test_oom_event_before_exit(void **state)
@@ -380,6 +510,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_limits_are_exact),
 	cmocka_unit_test(test_c30_device_control),
 	cmocka_unit_test(test_statistics),
+	cmocka_unit_test(test_update),
+	cmocka_unit_test(test_update_below_usage),
+	cmocka_unit_test(test_pause),
 	cmocka_unit_test(test_oom_event_before_exit),
 	cmocka_unit_test(test_oom_record),
 	cmocka_unit_test(test_c26_oom_event_per_kill),

@@ -1,14 +1,18 @@
 /* cgroup_limits.c: OCI resources -> writes, as a table; cgroup.c's paths; kmsg.c's lines. */
 #include "kernel/cgroup_limits.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/strings.h"
 #include "kernel/cgroup.h"
 #include "kernel/kmsg.h"
+#include "lib/scratch.h"
 #include "lib/test_main.h"
 
 static struct arena arena;
@@ -55,6 +59,79 @@ static void test_nothing(void **state)
 	memory.limit = -1;
 	pids.limit = -1;
 	assert_string_equal(plan(&r), "");
+}
+
+/* Control files of a group, as plain files. */
+static const char *plan_update(const Grpc__LinuxResources *resources, const char *memory_max,
+	const char *swap_max, const char *cpu_max)
+{
+	static const char *const names[] = {"memory.max", "memory.swap.max", "cpu.max"};
+	const char *const texts[] = {memory_max, swap_max, cpu_max};
+	static char text[1024];
+	struct cgroup_writes writes;
+	struct error err = ERROR_INIT;
+	size_t n = 0;
+	int fd = open(scratch_dir(), O_RDONLY | O_DIRECTORY);
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		unlinkat(fd, names[i], 0);
+		if (texts[i])
+			assert_int_equal(file_replace(scratch_path("%s", names[i]), texts[i],
+						 strlen(texts[i]), 0644),
+				0);
+	}
+	text[0] = '\0';
+	if (cgroup_limits_plan_update(fd, resources, &arena, &writes, &err) < 0)
+		str_copy(text, sizeof(text), err.text);
+	else
+		for (size_t i = 0; i < writes.count; i++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s=%s;",
+				writes.list[i].file, writes.list[i].value);
+	close(fd);
+	return text;
+}
+
+/* What an update does not say stays as it is. */
+static void test_update_keeps_the_rest(void **state)
+{
+	Grpc__LinuxResources r = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxCPU cpu = GRPC__LINUX_CPU__INIT;
+
+	r.cpu = &cpu;
+	assert_string_equal(plan_update(&r, NULL, NULL, "7000 50000\n"), "");
+	cpu.quota = -1;
+	assert_string_equal(plan_update(&r, NULL, NULL, "7000 50000\n"), "");
+	cpu.quota = 9000;
+	assert_string_equal(plan_update(&r, NULL, NULL, "7000 50000\n"), "cpu.max=9000 50000;");
+	cpu.quota = 0;
+	cpu.period = 20000;
+	assert_string_equal(plan_update(&r, NULL, NULL, "7000 50000\n"), "cpu.max=7000 20000;");
+	assert_string_equal(plan_update(&r, NULL, NULL, "max 100000\n"), "cpu.max=max 20000;");
+	assert_string_equal(plan_update(&r, NULL, NULL, NULL), "cpu.max=max 20000;");
+}
+
+/* Swap first when it grows, memory first when it does not. */
+static void test_update_order_of_memory_and_swap(void **state)
+{
+	Grpc__LinuxResources r = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
+
+	r.memory = &memory;
+	memory.limit = 4096;
+	memory.swap = 20480;
+	assert_string_equal(plan_update(&r, "8192\n", "8192\n", NULL),
+		"memory.swap.max=16384;memory.max=4096;");
+	assert_string_equal(plan_update(&r, "8192\n", "32768\n", NULL),
+		"memory.max=4096;memory.swap.max=16384;");
+	assert_string_equal(
+		plan_update(&r, "8192\n", "max\n", NULL), "memory.max=4096;memory.swap.max=16384;");
+	/* alone, Swap counts the memory that the group may use already */
+	memory.limit = 0;
+	assert_string_equal(plan_update(&r, "8192\n", "max\n", NULL), "memory.swap.max=12288;");
+	assert_string_equal(plan_update(&r, "max\n", "max\n", NULL), "memory.swap.max=20480;");
+	assert_non_null(
+		strstr(plan_update(&r, "40960\n", "max\n", NULL), "below Memory.Limit 40960"));
 }
 
 static void test_memory(void **state)
@@ -187,6 +264,8 @@ static void test_kmsg(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_update_keeps_the_rest, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_update_order_of_memory_and_swap, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_cpu_and_pids, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_io_and_hugepages, setup, teardown),

@@ -52,7 +52,8 @@ static void test_handlers_are_there(void **state)
 		"ReadStdout", "ReadStderr", "WriteStdin", "CloseStdin", "StatsContainer",
 		"GetOOMEvent", "RemoveContainer", "GetGuestDetails", "ListOOMRecords",
 		"WaitOOMRecord", "GetMemoryState",
-		"TtyWinResize", "PauseContainer", "ResumeContainer"};
+		"TtyWinResize", "PauseContainer", "ResumeContainer",
+		"UpdateContainer"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		bool found = false;

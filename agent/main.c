@@ -74,7 +74,8 @@ static void terminate(struct agent *agent)
 
 	agent->ended.wake = on_sandbox_ended;
 	waiter_park(&agent->sandbox.ended, &agent->ended);
-	if (sandbox_destroy(&agent->sandbox, &err) < 0 && !agent->sandbox.ending)
+	/* all gone already, but the answer to DestroySandbox is not read */
+	if (sandbox_destroy(&agent->sandbox, &err) < 0 && agent->sandbox.over)
 		end_agent(agent);
 }
 

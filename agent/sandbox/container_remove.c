@@ -50,7 +50,7 @@ static void finish(struct container *container)
 	}
 	container_free(container);
 	waiter_wake_all(&removed, 0);
-	sandbox_container_gone(sandbox);
+	sandbox_progress(sandbox);
 }
 
 static int remove_bundle(void *arg, struct error *err)
@@ -226,8 +226,8 @@ static void give_up(struct container *container, const struct error *err)
 	}
 	container->state = CONTAINER_STOPPED;
 	waiter_wake_all(&container->removed, -err->errnum);
-	if (container->sandbox->ending)
-		waiter_wake_all(&container->sandbox->ended, -err->errnum);
+	container->sandbox->end_result = -err->errnum;
+	sandbox_progress(container->sandbox);
 }
 
 void container_undo(struct container *container)

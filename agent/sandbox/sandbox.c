@@ -141,34 +141,49 @@ static void release_next_shared(struct sandbox *sandbox)
 		storage_release(&sandbox->storages, &storage->user, true, on_shared_released);
 		return;
 	}
+	sandbox_unbind_resolv_conf(sandbox);
 	log_record(LOG_INFO, "sandbox", "sandbox destroyed", "sandbox-id", sandbox->id, NULL);
-	waiter_wake_all(&sandbox->ended, 0);
+	sandbox->over = true;
+	waiter_wake_all(&sandbox->ended, sandbox->end_result);
 }
 
-void sandbox_container_gone(struct sandbox *sandbox)
+/* Once it is being destroyed every container is torn down, gone, or (STOPPED) has to stay. */
+static bool all_settled(const struct sandbox *sandbox)
 {
-	if (!sandbox->ending || !list_empty(&sandbox->containers))
-		return;
-	event_task_cancel(&sandbox->end_task);
-	release_next_shared(sandbox);
+	list_for_each (node, &sandbox->containers)
+		if (list_entry(node, struct container, node)->state == CONTAINER_REMOVING)
+			return false;
+	return !sandbox->setup;
 }
 
 static void on_end_task(struct event_task *task)
 {
-	sandbox_container_gone(container_of(task, struct sandbox, end_task));
+	struct sandbox *sandbox = container_of(task, struct sandbox, end_task);
+
+	if (sandbox->releasing || !all_settled(sandbox))
+		return;
+	sandbox->releasing = true;
+	release_next_shared(sandbox);
+}
+
+void sandbox_progress(struct sandbox *sandbox)
+{
+	if (sandbox->ending)
+		event_task_defer(sandbox->loop, &sandbox->end_task, on_end_task);
 }
 
 int sandbox_destroy(struct sandbox *sandbox, struct error *err)
 {
+	/* a second call fails with INTERNAL (agent-api-containers.md 2) */
 	if (sandbox->ending)
-		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
-			"the sandbox is being destroyed already");
+		return error_set(err, STATUS_INTERNAL, 0, "the sandbox is being destroyed already");
 	sandbox->ending = true;
+	sandbox->end_result = 0;
 	oom_monitor_end(sandbox->oom, -ECANCELED);
 	/* each goes on by itself: one that fails does not keep the others (c10) */
 	list_for_each_safe (node, &sandbox->containers)
 		container_remove(list_entry(node, struct container, node));
-	event_task_defer(sandbox->loop, &sandbox->end_task, on_end_task);
+	sandbox_progress(sandbox);
 	return 0;
 }
 

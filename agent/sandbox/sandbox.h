@@ -53,6 +53,10 @@ struct sandbox {
 	struct sandbox_setup *setup;
 	struct waiter_list ended; /* DestroySandbox callers */
 	struct event_task end_task;
+	int end_result;	   /* 0, or negative errno of a container that could not be removed */
+	bool releasing;	   /* containers are settled, the sandbox's storages go */
+	bool over;	   /* the end has come: ended was woken */
+	bool resolv_bound; /* CreateSandbox put a file of ours on /etc/resolv.conf */
 	struct container_storage *shared; /* CreateSandbox's storages; owned */
 	size_t shared_count;
 };
@@ -72,10 +76,17 @@ int sandbox_create(struct sandbox *sandbox, struct arena *arena,
 	struct error *err);
 /* The creator is gone: done does not run any more (the sandbox goes on being made). */
 void sandbox_create_abandon(struct sandbox *sandbox);
-/* DestroySandbox: removes every container, then wakes sandbox->ended. */
+/*
+ * DestroySandbox: removes every container and the sandbox's own storages, then wakes sandbox->ended
+ * with 0, or with the errno of a container that could not be removed (the others are gone all the
+ * same). A CreateSandbox that is under way is undone.
+ */
 int sandbox_destroy(struct sandbox *sandbox, struct error *err);
-/* For container_remove.c: one container is gone. */
-void sandbox_container_gone(struct sandbox *sandbox);
+/* For container_remove.c and sandbox_create.c: a teardown or a set-up is over, one way or another.
+ */
+void sandbox_progress(struct sandbox *sandbox);
+/* For sandbox_create.c: takes the file of ours off /etc/resolv.conf. */
+void sandbox_unbind_resolv_conf(struct sandbox *sandbox);
 
 /* NULL when there is none. */
 struct container *sandbox_container(struct sandbox *sandbox, const char *id);

@@ -40,6 +40,9 @@ struct sandbox_setup {
 static int check(
 	const struct sandbox *sandbox, const Grpc__CreateSandboxRequest *request, struct error *err)
 {
+	if (sandbox->ending)
+		return error_set(
+			err, STATUS_FAILED_PRECONDITION, 0, "the sandbox is being destroyed");
 	if (sandbox->created || sandbox->setup)
 		return error_set(err, STATUS_ALREADY_EXISTS, 0,
 			"CreateSandbox was called before (sandbox '%s')", sandbox->id);
@@ -121,7 +124,9 @@ static int write_resolv_conf(const struct sandbox_setup *setup, struct error *er
 	buffer_release(&text);
 	if (r < 0)
 		return error_errno(err, -r, "write %s", path);
-	return mount_bind(path, RESOLV_CONF, false, 0, err);
+	r = mount_bind(path, RESOLV_CONF, false, 0, err);
+	setup->sandbox->resolv_bound = r == 0;
+	return r;
 }
 
 /* ---- end, good or bad
@@ -139,6 +144,18 @@ static void tell(struct sandbox_setup *setup, const struct error *err)
 		setup->done(setup->owner, err);
 	arena_release(&setup->arena);
 	free(setup);
+	sandbox_progress(sandbox);
+}
+
+void sandbox_unbind_resolv_conf(struct sandbox *sandbox)
+{
+	struct error err = ERROR_INIT;
+	char text[ERROR_RENDER_MAX];
+
+	if (sandbox->resolv_bound && mount_unmount(RESOLV_CONF, MNT_DETACH, &err) < 0)
+		log_record(LOG_ERROR, "sandbox", "a file of ours stays on " RESOLV_CONF, "error",
+			error_render(&err, text, sizeof(text)), NULL);
+	sandbox->resolv_bound = false;
 }
 
 static void undo_next(struct sandbox_setup *setup);
@@ -151,7 +168,6 @@ static void on_undone(struct storage_user *user)
 static void undo_next(struct sandbox_setup *setup)
 {
 	struct sandbox *sandbox = setup->sandbox;
-	struct error ignored;
 
 	while (setup->next > 0) {
 		struct container_storage *storage = &sandbox->shared[--setup->next];
@@ -167,8 +183,7 @@ static void undo_next(struct sandbox_setup *setup)
 	sandbox->shared_count = 0;
 	close_fd(&sandbox->ipc_fd);
 	close_fd(&sandbox->uts_fd);
-	if (setup->request->n_dns)
-		mount_unmount(RESOLV_CONF, MNT_DETACH, &ignored);
+	sandbox_unbind_resolv_conf(sandbox);
 	sandbox->id[0] = '\0';
 	tell(setup, &setup->failure);
 }
@@ -207,6 +222,11 @@ static void acquire_next(struct sandbox_setup *setup)
 	struct storage_request request;
 	struct error err = ERROR_INIT;
 
+	if (sandbox->ending) {
+		error_set(&err, STATUS_ABORTED, 0, "the sandbox is being destroyed");
+		fail(setup, &err);
+		return;
+	}
 	if (setup->next == setup->request->n_storages) {
 		sandbox->shared_count = setup->next;
 		tell(setup, NULL);

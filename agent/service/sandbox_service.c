@@ -77,10 +77,20 @@ static void on_destroyed(struct rpc_call *call, int value)
 		end_agent(end_context);
 }
 
+static void on_destroyed_unasked(struct waiter *waiter, int value)
+{
+	if (end_agent)
+		end_agent(end_context);
+}
+
+/* The caller is gone, the teardown is not: the agent ends after it. */
 static void destroy_cancelled(struct rpc_call *call, int reason)
 {
-	if (reason != -ECANCELED && end_agent)
-		end_agent(end_context);
+	static struct waiter unasked = {.wake = on_destroyed_unasked};
+	struct sandbox *sandbox = call->context;
+
+	if (reason != -ECANCELED) /* else it ends already */
+		waiter_park(&sandbox->ended, &unasked);
 }
 
 HANDLER(destroy_sandbox)

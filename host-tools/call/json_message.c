@@ -27,6 +27,7 @@ struct place {
 };
 
 struct reader {
+	bool oci; /* names as in the OCI runtime specification */
 	struct arena *arena;
 	struct error *err;
 };
@@ -389,6 +390,35 @@ static int unknown_field(const struct reader *reader, const ProtobufCMessageDesc
 	return bad(reader, place, "no field is called \"%s\"", name);
 }
 
+static bool asks_nothing(struct json_object *json)
+{
+	switch (json_object_get_type(json)) {
+	case json_type_boolean:
+		return !json_object_get_boolean(json);
+	case json_type_int:
+		return json_object_get_int64(json) == 0;
+	case json_type_string:
+		return json_object_get_string_len(json) == 0;
+	case json_type_array:
+		return json_object_array_length(json) == 0;
+	case json_type_object:
+		return json_object_object_length(json) == 0;
+	default:
+		return json == NULL;
+	}
+}
+
+static const ProtobufCFieldDescriptor *find_field(
+	const struct reader *reader, const ProtobufCMessageDescriptor *desc, const char *name)
+{
+	/* The protocol's names are those of OCI but for capitals. */
+	for (unsigned i = 0; reader->oci && i < desc->n_fields; i++) {
+		if (strcasecmp(desc->fields[i].name, name) == 0)
+			return &desc->fields[i];
+	}
+	return reader->oci ? NULL : protobuf_c_message_descriptor_get_field_by_name(desc, name);
+}
+
 static int read_message(const struct reader *reader, struct json_object *json,
 	ProtobufCMessage *msg, const struct place *place)
 {
@@ -396,11 +426,14 @@ static int read_message(const struct reader *reader, struct json_object *json,
 		return wants(reader, place, "an object", json);
 	json_object_object_foreach(json, name, value)
 	{
-		const ProtobufCFieldDescriptor *field =
-			protobuf_c_message_descriptor_get_field_by_name(msg->descriptor, name);
+		const ProtobufCFieldDescriptor *field = find_field(reader, msg->descriptor, name);
 		struct place inner = {.up = place, .name = name, .index = -1};
 		int r;
 
+		if (!field && reader->oci && asks_nothing(value))
+			continue;
+		if (!field && reader->oci)
+			return bad(reader, &inner, "the VM's agent knows no such property");
 		if (!field)
 			return unknown_field(reader, msg->descriptor, name, place);
 		if (!value) /* null */
@@ -429,4 +462,14 @@ int json_to_message(const char *text, size_t len, const ProtobufCMessageDescript
 		return r;
 	*ret = msg;
 	return 0;
+}
+
+int oci_json_to_message(struct json_object *json, const char *name,
+	const ProtobufCMessageDescriptor *desc, struct arena *arena, ProtobufCMessage **ret,
+	struct error *err)
+{
+	struct reader reader = {.arena = arena, .err = err, .oci = true};
+	struct place top = {.name = name, .index = -1};
+
+	return read_submessage(&reader, json, desc, ret, &top);
 }

@@ -25,6 +25,16 @@ int json_to_message(const char *text, size_t len, const ProtobufCMessageDescript
 	struct arena *arena, ProtobufCMessage **ret, struct error *err);
 
 /*
+ * The same from a tree, with the names of the OCI runtime specification (runtime-spec, config.md):
+ * "noNewPrivileges" for NoNewPrivileges. A name the message does not have is passed over if its
+ * value asks for nothing (null, false, 0, empty), else refused. name begins every path in errors.
+ */
+struct json_object;
+int oci_json_to_message(struct json_object *json, const char *name,
+	const ProtobufCMessageDescriptor *desc, struct arena *arena, ProtobufCMessage **ret,
+	struct error *err);
+
+/*
  * Appends the message as indented JSON, a newline at the end. Numbers, strings and lists are
  * written when they are zero or empty too; an absent sub-message or optional field is left out.
  */

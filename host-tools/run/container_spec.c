@@ -7,46 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/strings.h"
-
-struct builder {
-	struct arena *arena;
-	const struct container_spec *spec;
-	bool failed;
-};
-
-static void *new_zeroed(struct builder *b, size_t count, size_t size)
-{
-	void *p = arena_calloc(b->arena, count ? count : 1, size);
-
-	if (!p)
-		b->failed = true;
-	return p;
-}
-
-static char *text(struct builder *b, const char *s)
-{
-	char *copy = arena_strdup(b->arena, s);
-
-	if (!copy)
-		b->failed = true;
-	return copy;
-}
-
-/* Words of a table row, separated by commas, as a list of strings. */
-static char **words(struct builder *b, const char *row, size_t *count)
-{
-	char **list = new_zeroed(b, strlen(row) / 2 + 1, sizeof(*list));
-	char *at = text(b, row), *word;
-
-	*count = 0;
-	if (!list || !at)
-		return NULL;
-	while ((word = strsep(&at, ","))) {
-		if (*word)
-			list[(*count)++] = word;
-	}
-	return list;
-}
+#include "run/container_spec_parts.h"
 
 /* ---- mounts ---------------------------------------------------------------------------------- */
 
@@ -63,104 +24,21 @@ static const struct {
 	{"/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro"},
 };
 
-static void build_mounts(struct builder *b, Grpc__Spec *oci)
+static void build_mounts(struct spec_builder *b, Grpc__Spec *oci)
 {
-	oci->mounts = new_zeroed(b, ARRAY_SIZE(mount_rows), sizeof(*oci->mounts));
+	oci->mounts = spec_new(b, ARRAY_SIZE(mount_rows), sizeof(*oci->mounts));
 	for (size_t i = 0; !b->failed && i < ARRAY_SIZE(mount_rows); i++) {
-		Grpc__Mount *mount = new_zeroed(b, 1, sizeof(*mount));
+		Grpc__Mount *mount = spec_new(b, 1, sizeof(*mount));
 
 		if (!mount)
 			return;
 		grpc__mount__init(mount);
-		mount->destination = text(b, mount_rows[i].destination);
-		mount->type = text(b, mount_rows[i].type);
-		mount->source = text(b, mount_rows[i].source);
-		mount->options = words(b, mount_rows[i].options, &mount->n_options);
+		mount->destination = spec_text(b, mount_rows[i].destination);
+		mount->type = spec_text(b, mount_rows[i].type);
+		mount->source = spec_text(b, mount_rows[i].source);
+		mount->options = spec_words(b, mount_rows[i].options, &mount->n_options);
 		oci->mounts[oci->n_mounts++] = mount;
 	}
-}
-
-static Grpc__Storage *add_storage(struct builder *b, Grpc__CreateContainerRequest *request,
-	const char *driver, const char *source, const char *fstype, const char *mount_point)
-{
-	Grpc__Storage *storage = new_zeroed(b, 1, sizeof(*storage));
-
-	if (!storage)
-		return NULL;
-	grpc__storage__init(storage);
-	storage->driver = text(b, driver);
-	storage->source = text(b, source);
-	storage->fstype = text(b, fstype);
-	storage->mount_point = text(b, mount_point);
-	request->storages[request->n_storages++] = storage;
-	return storage;
-}
-
-static char *print(struct builder *b, const char *format, const char *a, const char *c)
-{
-	char *out = arena_printf(b->arena, format, a, c);
-
-	if (!out)
-		b->failed = true;
-	return out;
-}
-
-/* Where storages are mounted: below the share's folder, as the runtimes do (host-side.md 5.2). */
-#define STORAGE_ROOT "/run/kata-containers/shared/containers/"
-/* overlayfs driver option of the agent: directories to make first (agent-api-guest.md). */
-#define CREATE_DIRECTORY "io.katacontainers.volume.overlayfs.create_directory="
-
-static void set_options(
-	struct builder *b, Grpc__Storage *storage, char *first, char *second, char *third)
-{
-	storage->options = new_zeroed(b, 3, sizeof(*storage->options));
-	if (!storage->options)
-		return;
-	storage->options[storage->n_options++] = first;
-	if (second)
-		storage->options[storage->n_options++] = second;
-	if (third)
-		storage->options[storage->n_options++] = third;
-}
-
-/*
- * The image read-only, a tmpfs of the container's own for what it writes (its pages are charged to
- * the writer's cgroup, so the limit covers them; gone with the container), and both as one overlay.
- */
-static void build_storages(struct builder *b, Grpc__CreateContainerRequest *request)
-{
-	const char *id = b->spec->id;
-	char *lower = print(b, STORAGE_ROOT "%s%s", id, "/lower");
-	char *rw = print(b, STORAGE_ROOT "%s%s", id, "/rw");
-	char *root = print(b, STORAGE_ROOT "%s%s", id, "/rootfs");
-	char *upper = rw ? print(b, "%s%s", rw, "/upper") : NULL;
-	char *work = rw ? print(b, "%s%s", rw, "/work") : NULL;
-	char *size = arena_printf(b->arena, "size=%llu", (unsigned long long)b->spec->memory_bytes);
-	Grpc__Storage *image, *tmpfs, *overlay;
-
-	request->storages = new_zeroed(b, 3, sizeof(*request->storages));
-	if (b->failed || !size || !upper || !work)
-		goto failed;
-	image = add_storage(b, request, "blk", b->spec->image_device, "erofs", lower);
-	tmpfs = add_storage(b, request, "ephemeral", "tmpfs", "tmpfs", rw);
-	overlay = add_storage(b, request, "overlayfs", "overlay", "overlay", root);
-	if (!image || !tmpfs || !overlay)
-		goto failed;
-	set_options(b, image, text(b, "ro"), NULL, NULL);
-	set_options(b, tmpfs, text(b, "mode=0755"), size, NULL);
-	set_options(b, overlay, print(b, "%s%s", "lowerdir=", lower),
-		print(b, "%s%s", "upperdir=", upper), print(b, "%s%s", "workdir=", work));
-	overlay->driver_options = new_zeroed(b, 2, sizeof(*overlay->driver_options));
-	if (!overlay->driver_options)
-		goto failed;
-	overlay->driver_options[overlay->n_driver_options++] =
-		print(b, "%s%s", CREATE_DIRECTORY, upper);
-	overlay->driver_options[overlay->n_driver_options++] =
-		print(b, "%s%s", CREATE_DIRECTORY, work);
-	request->oci->root->path = root;
-	return;
-failed:
-	b->failed = true;
 }
 
 /* ---- process --------------------------------------------------------------------------------- */
@@ -173,19 +51,19 @@ static const char default_capabilities[] =
 
 /* Who is not root keeps the bounding set only, as after a setuid: execve of a plain file drops all.
  */
-static void build_capabilities(struct builder *b, Grpc__Process *process)
+static void build_capabilities(struct spec_builder *b, Grpc__Process *process)
 {
-	Grpc__LinuxCapabilities *caps = new_zeroed(b, 1, sizeof(*caps));
+	Grpc__LinuxCapabilities *caps = spec_new(b, 1, sizeof(*caps));
 
 	if (!caps)
 		return;
 	grpc__linux_capabilities__init(caps);
 	process->capabilities = caps;
-	caps->bounding = words(b, default_capabilities, &caps->n_bounding);
+	caps->bounding = spec_words(b, default_capabilities, &caps->n_bounding);
 	if (b->spec->user->uid != 0)
 		return;
-	caps->effective = words(b, default_capabilities, &caps->n_effective);
-	caps->permitted = words(b, default_capabilities, &caps->n_permitted);
+	caps->effective = spec_words(b, default_capabilities, &caps->n_effective);
+	caps->permitted = spec_words(b, default_capabilities, &caps->n_permitted);
 }
 
 static bool same_key(const char *a, const char *b)
@@ -196,7 +74,7 @@ static bool same_key(const char *a, const char *b)
 }
 
 /* The first of a key wins its place, the last its value. */
-static void put_env(Grpc__Process *process, char *entry)
+void spec_put_env(Grpc__Process *process, char *entry)
 {
 	for (size_t i = 0; i < process->n_env; i++) {
 		if (same_key(process->env[i], entry)) {
@@ -207,38 +85,38 @@ static void put_env(Grpc__Process *process, char *entry)
 	process->env[process->n_env++] = entry;
 }
 
-static void build_env(struct builder *b, Grpc__Process *process)
+static void build_env(struct spec_builder *b, Grpc__Process *process)
 {
-	process->env = new_zeroed(b, b->spec->env_count + 3, sizeof(*process->env));
+	process->env = spec_new(b, b->spec->env_count + 3, sizeof(*process->env));
 	if (!process->env)
 		return;
-	put_env(process,
-		text(b, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
-	put_env(process, print(b, "%s%s", "HOSTNAME=", b->spec->id));
-	put_env(process, print(b, "%s%s", "HOME=", b->spec->user->home));
+	spec_put_env(process,
+		spec_text(b, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+	spec_put_env(process, spec_print(b, "%s%s", "HOSTNAME=", b->spec->id));
+	spec_put_env(process, spec_print(b, "%s%s", "HOME=", b->spec->user->home));
 	if (b->failed)
 		return;
 	for (size_t i = 0; i < b->spec->env_count; i++)
-		put_env(process, b->spec->env[i]);
+		spec_put_env(process, b->spec->env[i]);
 }
 
-static void build_args(struct builder *b, Grpc__Process *process)
+void spec_build_args(struct spec_builder *b, Grpc__Process *process)
 {
 	size_t count = b->spec->arg_count ? b->spec->arg_count : 1;
 
-	process->args = new_zeroed(b, count, sizeof(*process->args));
+	process->args = spec_new(b, count, sizeof(*process->args));
 	if (!process->args)
 		return;
 	process->n_args = count;
-	process->args[0] = b->spec->arg_count ? NULL : text(b, "/bin/sh");
+	process->args[0] = b->spec->arg_count ? NULL : spec_text(b, "/bin/sh");
 	for (size_t i = 0; i < b->spec->arg_count; i++)
 		process->args[i] = b->spec->args[i];
 }
 
-static void build_user(struct builder *b, Grpc__Process *process)
+void spec_build_user(struct spec_builder *b, Grpc__Process *process)
 {
 	const struct user_identity *who = b->spec->user;
-	Grpc__User *user = new_zeroed(b, 1, sizeof(*user));
+	Grpc__User *user = spec_new(b, 1, sizeof(*user));
 
 	if (!user)
 		return;
@@ -246,25 +124,25 @@ static void build_user(struct builder *b, Grpc__Process *process)
 	user->uid = who->uid;
 	user->gid = who->gid;
 	user->n_additionalgids = who->group_count;
-	user->additionalgids = new_zeroed(b, who->group_count, sizeof(*user->additionalgids));
+	user->additionalgids = spec_new(b, who->group_count, sizeof(*user->additionalgids));
 	if (user->additionalgids)
 		memcpy(user->additionalgids, who->groups,
 			who->group_count * sizeof(*user->additionalgids));
 	process->user = user;
 }
 
-static void build_process(struct builder *b, Grpc__Spec *oci)
+static void build_process(struct spec_builder *b, Grpc__Spec *oci)
 {
-	Grpc__Process *process = new_zeroed(b, 1, sizeof(*process));
+	Grpc__Process *process = spec_new(b, 1, sizeof(*process));
 
 	if (!process)
 		return;
 	grpc__process__init(process);
 	oci->process = process;
-	process->cwd = text(b, b->spec->workdir ? b->spec->workdir : "/");
-	build_args(b, process);
+	process->cwd = spec_text(b, b->spec->workdir ? b->spec->workdir : "/");
+	spec_build_args(b, process);
 	build_env(b, process);
-	build_user(b, process);
+	spec_build_user(b, process);
 	build_capabilities(b, process);
 }
 
@@ -278,51 +156,12 @@ static const char readonly_paths[] = "/proc/bus,/proc/fs,/proc/irq,/proc/sys,/pr
 /* No network namespace: the guest has no network to keep a container out of. */
 static const char namespace_types[] = "pid,ipc,uts,mount,cgroup";
 
-/* Docker's devices: nothing but these character devices, and ptys. */
-static const struct {
-	bool allow;
-	const char *type;
-	int64_t major, minor;
-	const char *access;
-} device_rows[] = {
-	{false, "a", -1, -1, "rwm"}, /* first of all: nothing */
-	{true, "c", -1, -1, "m"},    /* nodes may be made, not opened */
-	{true, "b", -1, -1, "m"},    /* the same */
-	{true, "c", 1, 3, "rwm"},    /* null */
-	{true, "c", 1, 5, "rwm"},    /* zero */
-	{true, "c", 1, 7, "rwm"},    /* full */
-	{true, "c", 1, 8, "rwm"},    /* random */
-	{true, "c", 1, 9, "rwm"},    /* urandom */
-	{true, "c", 5, 0, "rwm"},    /* tty */
-	{true, "c", 5, 1, "rwm"},    /* console */
-	{true, "c", 5, 2, "rwm"},    /* ptmx */
-	{true, "c", 136, -1, "rwm"}, /* pts */
-};
-
-static void build_devices(struct builder *b, Grpc__LinuxResources *resources)
+static void build_resources(struct spec_builder *b, Grpc__Linux *linux_part)
 {
-	resources->devices = new_zeroed(b, ARRAY_SIZE(device_rows), sizeof(*resources->devices));
-	for (size_t i = 0; !b->failed && i < ARRAY_SIZE(device_rows); i++) {
-		Grpc__LinuxDeviceCgroup *rule = new_zeroed(b, 1, sizeof(*rule));
-
-		if (!rule)
-			return;
-		grpc__linux_device_cgroup__init(rule);
-		rule->allow = device_rows[i].allow;
-		rule->type = text(b, device_rows[i].type);
-		rule->major = device_rows[i].major;
-		rule->minor = device_rows[i].minor;
-		rule->access = text(b, device_rows[i].access);
-		resources->devices[resources->n_devices++] = rule;
-	}
-}
-
-static void build_resources(struct builder *b, Grpc__Linux *linux_part)
-{
-	Grpc__LinuxResources *resources = new_zeroed(b, 1, sizeof(*resources));
-	Grpc__LinuxMemory *memory = new_zeroed(b, 1, sizeof(*memory));
-	Grpc__LinuxPids *pids = new_zeroed(b, 1, sizeof(*pids));
-	Grpc__LinuxCPU *cpu = new_zeroed(b, 1, sizeof(*cpu));
+	Grpc__LinuxResources *resources = spec_new(b, 1, sizeof(*resources));
+	Grpc__LinuxMemory *memory = spec_new(b, 1, sizeof(*memory));
+	Grpc__LinuxPids *pids = spec_new(b, 1, sizeof(*pids));
+	Grpc__LinuxCPU *cpu = spec_new(b, 1, sizeof(*cpu));
 
 	if (b->failed)
 		return;
@@ -339,18 +178,18 @@ static void build_resources(struct builder *b, Grpc__Linux *linux_part)
 		cpu->period = b->spec->cpu_period;
 		resources->cpu = cpu;
 	}
-	build_devices(b, resources);
+	spec_build_devices(b, resources);
 	linux_part->resources = resources;
 }
 
-static void build_namespaces(struct builder *b, Grpc__Linux *linux_part)
+static void build_namespaces(struct spec_builder *b, Grpc__Linux *linux_part)
 {
 	size_t count;
-	char **types = words(b, namespace_types, &count);
+	char **types = spec_words(b, namespace_types, &count);
 
-	linux_part->namespaces = new_zeroed(b, count, sizeof(*linux_part->namespaces));
+	linux_part->namespaces = spec_new(b, count, sizeof(*linux_part->namespaces));
 	for (size_t i = 0; !b->failed && i < count; i++) {
-		Grpc__LinuxNamespace *namespace = new_zeroed(b, 1, sizeof(*namespace));
+		Grpc__LinuxNamespace *namespace = spec_new(b, 1, sizeof(*namespace));
 
 		if (!namespace)
 			return;
@@ -360,31 +199,31 @@ static void build_namespaces(struct builder *b, Grpc__Linux *linux_part)
 	}
 }
 
-static void build_linux(struct builder *b, Grpc__Spec *oci)
+static void build_linux(struct spec_builder *b, Grpc__Spec *oci)
 {
-	Grpc__Linux *linux_part = new_zeroed(b, 1, sizeof(*linux_part));
+	Grpc__Linux *linux_part = spec_new(b, 1, sizeof(*linux_part));
 
 	if (!linux_part)
 		return;
 	grpc__linux__init(linux_part);
 	oci->linux = linux_part;
-	linux_part->cgroupspath = print(b, "%s%s", "/cradle/", b->spec->id);
-	linux_part->maskedpaths = words(b, masked_paths, &linux_part->n_maskedpaths);
-	linux_part->readonlypaths = words(b, readonly_paths, &linux_part->n_readonlypaths);
+	linux_part->cgroupspath = spec_print(b, "%s%s", "/cradle/", b->spec->id);
+	linux_part->maskedpaths = spec_words(b, masked_paths, &linux_part->n_maskedpaths);
+	linux_part->readonlypaths = spec_words(b, readonly_paths, &linux_part->n_readonlypaths);
 	build_namespaces(b, linux_part);
 	build_resources(b, linux_part);
 }
 
-static void build_oci(struct builder *b, Grpc__CreateContainerRequest *request)
+static void build_oci(struct spec_builder *b, Grpc__CreateContainerRequest *request)
 {
-	Grpc__Spec *oci = new_zeroed(b, 1, sizeof(*oci));
-	Grpc__Root *root = new_zeroed(b, 1, sizeof(*root));
+	Grpc__Spec *oci = spec_new(b, 1, sizeof(*oci));
+	Grpc__Root *root = spec_new(b, 1, sizeof(*root));
 
 	if (b->failed)
 		return;
 	grpc__spec__init(oci);
 	grpc__root__init(root);
-	oci->version = text(b, "1.0.2");
+	oci->version = spec_text(b, "1.0.2");
 	oci->hostname = arena_strndup(b->arena, b->spec->id, 63);
 	oci->root = root;
 	request->oci = oci;
@@ -439,20 +278,23 @@ static int check(const struct container_spec *spec, struct error *err)
 Grpc__CreateContainerRequest *container_spec_build(
 	struct arena *arena, const struct container_spec *spec, struct error *err)
 {
-	struct builder b = {.arena = arena, .spec = spec};
+	struct spec_builder b = {.arena = arena, .spec = spec};
 	Grpc__CreateContainerRequest *request;
 
 	if (check(spec, err) < 0)
 		return NULL;
-	request = new_zeroed(&b, 1, sizeof(*request));
+	request = spec_new(&b, 1, sizeof(*request));
 	if (request) {
 		grpc__create_container_request__init(request);
-		request->container_id = text(&b, spec->id);
-		request->exec_id = text(&b, spec->id);
-		build_oci(&b, request);
+		request->container_id = spec_text(&b, spec->id);
+		request->exec_id = spec_text(&b, spec->id);
+		if (spec->bundle)
+			spec_adopt_bundle(&b, request);
+		else
+			build_oci(&b, request);
 	}
 	if (!b.failed)
-		build_storages(&b, request);
+		spec_build_storages(&b, request);
 	if (b.failed) {
 		error_errno(err, ENOMEM, "container %s: its specification", spec->id);
 		return NULL;

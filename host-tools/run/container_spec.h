@@ -24,6 +24,10 @@ struct container_spec {
 	uint64_t memory_bytes; /* limit, also the size of the writable overlay */
 	int64_t cpu_quota;     /* microseconds a period; 0 = none */
 	uint64_t cpu_period;
+	/* An OCI bundle's (bundle.h), changed in place: what is given above replaces its parts. */
+	Grpc__Spec *bundle;
+	bool keep_user;	    /* the bundle's user stays; of `user` only the home folder counts */
+	bool keep_hostname; /* the same */
 	const char *image_device; /* the root image's device in the guest: /dev/vda */
 };
 

@@ -6,6 +6,7 @@
 	"Run a container in a virtual machine of its own.\n"                                       \
 	"\n"                                                                                       \
 	"Usage: cradle run [OPTION...] --rootfs DIR|TAR [--] [COMMAND [ARG...]]\n"                 \
+	"       cradle run --bundle DIR [OPTION...] [--] [COMMAND [ARG...]]\n"                     \
 	"       cradle run --hold --listen SOCKET [OPTION...]\n"                                   \
 	"\n"                                                                                       \
 	"The command (default /bin/sh) sees the root file system as / and may write to it: "       \
@@ -17,6 +18,8 @@
 	"What runs:\n"                                                                             \
 	"  --rootfs DIR|TAR    root file system; packed once into an image, kept in\n"             \
 	"                      $CRADLE_CACHE (~/.cache/cradle) until the content changes\n"        \
+	"  --bundle DIR        OCI bundle: config.json says what runs, and how; an option or a\n"  \
+	"                      command given beside it replaces its part. See below\n"             \
 	"  -e, --env K=V       set a variable; may be repeated\n"                                  \
 	"  -w, --workdir DIR   working folder (default /)\n"                                       \
 	"  -u, --user U[:G]    user and group, names (from the image) or numbers (default 0)\n"    \
@@ -55,6 +58,16 @@
 	"the VM. A first process without a handler does not see a signal (process 1 is exempt),\n" \
 	"but SIGTERM: then it is killed.\n"                                                        \
 	"\n"                                                                                       \
+	"Bundles: the container is the config.json's, in a VM. What is the host's in it is\n"      \
+	"rewritten as runtimes do: the network is the VM's (none), binds of /sys and /proc\n"      \
+	"become the guest's own, the cgroup's path is ours, device rules also allow null, zero,\n" \
+	"full, random, tty and ptys; cpuset and /etc/resolv.conf are left out with a note. What\n" \
+	"the VM cannot give is refused by its name: other binds and file systems of the host,\n"   \
+	"namespaces with a path, hooks, AppArmor and SELinux labels, intelRdt, net_cls, blockIO\n" \
+	"by device, and properties that the agent's API does not have (such as "                   \
+	"linux.timeOffsets,\n"                                                                     \
+	"linux.resources.unified or process.scheduler).\n"                                         \
+	"\n"                                                                                       \
 	"Exit code: the command's own; 128+n when signal n ended it (137 with a line on "          \
 	"standard\n"                                                                               \
 	"error: killed for memory, by --timeout or by SIGTERM); 127 not in the image, 126 not "    \
@@ -67,6 +80,7 @@
 	"  tar c folder | cradle run -i --rootfs build/x86_64/rootfs -- tar t\n"                   \
 	"  cradle run --memory 64M --stats --rootfs build/x86_64/rootfs -- /bin/sh -c 'free -m'\n" \
 	"  cradle run --arch s390x --rootfs build/s390x/rootfs -- uname -m\n"                      \
+	"  cradle run --bundle /tmp/bundle -- /bin/echo hello    (after: crun spec)\n"             \
 	"  cradle run --hold --listen /tmp/vm.sock --rootfs build/x86_64/rootfs\n"                 \
 	"    cradle call hvsock:///tmp/vm.sock:1024 grpc.Health/Check   (elsewhere, meanwhile)\n"
 

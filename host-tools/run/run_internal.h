@@ -5,6 +5,7 @@
 #ifndef RUN_RUN_INTERNAL_H
 #define RUN_RUN_INTERNAL_H
 
+#include "run/bundle.h"
 #include "run/container_spec.h"
 #include "run/guest_session.h"
 #include "run/image.h"
@@ -24,6 +25,7 @@ struct run {
 	struct timing timing;
 	char id[129], arch[16];
 	char kernel[PATH_MAX], initrd[PATH_MAX];
+	struct bundle bundle; /* with --bundle */
 	struct image image;
 	struct user_identity user;
 	struct sizing sizing;

@@ -29,6 +29,7 @@ enum {
 	OPT_LISTEN,
 	OPT_NAME,
 	OPT_ROOTFS,
+	OPT_BUNDLE,
 	OPT_BOOT_TIMEOUT,
 	OPT_TIMING,
 	OPT_TIMEOUT,
@@ -55,6 +56,7 @@ static const struct option options[] = {
 	{"listen", required_argument, NULL, OPT_LISTEN},
 	{"name", required_argument, NULL, OPT_NAME},
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
+	{"bundle", required_argument, NULL, OPT_BUNDLE},
 	{"boot-timeout", required_argument, NULL, OPT_BOOT_TIMEOUT},
 	{"timing", no_argument, NULL, OPT_TIMING},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
@@ -190,6 +192,8 @@ static const char **text_option(struct run_options *o, int option)
 		return &o->name;
 	case OPT_ROOTFS:
 		return &o->rootfs;
+	case OPT_BUNDLE:
+		return &o->bundle;
 	default:
 		return NULL;
 	}
@@ -270,9 +274,13 @@ static int check_together(const struct run_options *o)
 	if (o->json && !o->timing)
 		return command_usage_error(
 			&run_command, "--json is the form of what --timing prints: give both");
-	if (!o->hold && !o->rootfs)
+	if (o->hold && o->bundle)
+		return command_usage_error(
+			&run_command, "--hold runs no container: --bundle has no place there");
+	if (!o->hold && !o->rootfs && !o->bundle)
 		return command_usage_error(&run_command,
-			"--rootfs is missing: a folder or a tar with a root file system");
+			"--rootfs (a folder or a tar with a root file system) or --bundle (an OCI "
+			"bundle) is missing");
 	return 0;
 }
 

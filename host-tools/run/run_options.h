@@ -18,7 +18,7 @@ struct run_options {
 	uint64_t cpus_micro;   /* 0 = one CPU, no quota */
 	char *env[RUN_ENV_MAX];
 	unsigned env_count;
-	const char *workdir, *user, *name, *rootfs, *listen;
+	const char *workdir, *user, *name, *rootfs, *bundle, *listen;
 	const char *arch; /* of the guest, as uname -m says; NULL = this machine's */
 	bool interactive, explain, stats, hold, verbose, timing, json;
 	enum vm_accel accel;

@@ -100,6 +100,32 @@ static int find_guest(struct run *run)
 	return find_file(run, run->options.initrd, "initrd.img", "initrd", advice, run->initrd);
 }
 
+/* What the bundle says counts where no option was given. */
+static void take_bundle(struct run_options *options, const struct bundle *bundle)
+{
+	if (!options->rootfs)
+		options->rootfs = bundle->rootfs;
+	if (!options->memory_bytes)
+		options->memory_bytes = bundle->memory_bytes;
+	if (!options->cpus_micro)
+		options->cpus_micro = bundle->cpus_micro;
+}
+
+static int open_bundle(struct run *run)
+{
+	struct error err = ERROR_INIT;
+
+	if (!run->options.bundle)
+		return 0;
+	if (bundle_read(run->options.bundle, &run->arena, run_say, &run->bundle, &err) < 0)
+		return run_fail_early(run, "the bundle cannot be run",
+			"--bundle wants a folder with an OCI config.json ('cradle run --help' says "
+			"what a VM cannot give); what is in the way can be taken out of it.",
+			&err);
+	take_bundle(&run->options, &run->bundle);
+	return 0;
+}
+
 static void announce_image(const char *rootfs)
 {
 	fprintf(stderr, "cradle: packing %s into an image (once; kept in the cache)\n", rootfs);
@@ -131,14 +157,21 @@ static int open_image(struct run *run)
 
 static int find_user(struct run *run)
 {
-	char passwd[32], group[32];
+	char passwd[32], group[32], ids[32];
+	const char *wanted = run->options.user;
 	struct error err = ERROR_INIT;
 
 	if (!run->options.rootfs)
 		return 0;
 	str_format(passwd, sizeof(passwd), "/proc/self/fd/%d", run->image.passwd_fd);
 	str_format(group, sizeof(group), "/proc/self/fd/%d", run->image.group_fd);
-	if (user_lookup(run->options.user, passwd, group, &run->user, &err) < 0)
+	if (!wanted && run->bundle.spec) {
+		const Grpc__User *user = run->bundle.spec->process->user;
+
+		str_format(ids, sizeof(ids), "%u:%u", user ? user->uid : 0, user ? user->gid : 0);
+		wanted = ids;
+	}
+	if (user_lookup(wanted, passwd, group, &run->user, &err) < 0)
 		return run_fail_early(run, "no such user", NULL, &err);
 	return 0;
 }
@@ -207,6 +240,9 @@ static int specify(struct run *run)
 		.memory_bytes = run->sizing.limit_bytes,
 		.cpu_quota = run->sizing.cpu_quota,
 		.cpu_period = run->sizing.cpu_period,
+		.bundle = run->bundle.spec,
+		.keep_user = !run->options.user,
+		.keep_hostname = !run->options.name,
 		.image_device = IMAGE_DEVICE,
 	};
 	struct error err = ERROR_INIT;
@@ -240,8 +276,8 @@ static int configure(struct run *run)
 
 int run_prepare(struct run *run)
 {
-	static int (*const steps[])(struct run * run) = {
-		name_it, find_guest, size_it, open_image, find_user, specify, configure};
+	static int (*const steps[])(struct run * run) = {name_it, open_bundle, find_guest, size_it,
+		open_image, find_user, specify, configure};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)

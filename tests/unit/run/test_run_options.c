@@ -116,8 +116,9 @@ static void names_what_is_wrong(void **state)
 	refuse("--timeout 721h --rootfs r", "at most 720h");
 	refuse("--timeout 99999999999999999999 --rootfs r", "--timeout");
 	refuse("--hold --listen s --timeout 5s", "--timeout limits a container");
+	refuse("--hold --listen s --bundle b", "--bundle has no place");
 	refuse("--json --rootfs r", "--timing");
-	refuse("", "--rootfs is missing");
+	refuse("", "--bundle (an OCI bundle) is missing");
 	refuse("--hold", "--hold needs --listen");
 	refuse("--hold --listen s cmd", "'cmd' is one word too many");
 }

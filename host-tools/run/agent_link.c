@@ -46,12 +46,12 @@ void agent_call_drop(struct agent_call *call)
 }
 
 int agent_create_sandbox(struct ttrpc_client *client, struct agent_call *call, const char *id,
-	client_call_fn done, struct error *err)
+	const char *hostname, client_call_fn done, struct error *err)
 {
 	Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
 
 	request.sandbox_id = (char *)id;
-	request.hostname = (char *)id;
+	request.hostname = (char *)hostname;
 	return start_empty(client, call, "CreateSandbox", &request.base, done, err);
 }
 

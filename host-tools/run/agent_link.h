@@ -24,7 +24,7 @@ struct agent_call {
 
 /* Each starts the call; done runs later. 0, or negative errno with err (done never runs then). */
 int agent_create_sandbox(struct ttrpc_client *client, struct agent_call *call, const char *id,
-	client_call_fn done, struct error *err);
+	const char *hostname, client_call_fn done, struct error *err);
 int agent_destroy_sandbox(struct ttrpc_client *client, struct agent_call *call, client_call_fn done,
 	struct error *err);
 int agent_create_container(struct ttrpc_client *client, struct agent_call *call,

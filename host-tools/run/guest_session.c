@@ -334,6 +334,14 @@ static void on_sandbox(struct client_call *call, int result, const struct error 
 /* ---- start and release
  * ----------------------------------------------------------------------------- */
 
+/* The agent's containers share the sandbox's host name. */
+static const char *host_name(const struct session_request *request)
+{
+	const Grpc__Spec *oci = request->container ? request->container->oci : NULL;
+
+	return oci && !str_empty(oci->hostname) ? oci->hostname : request->sandbox_id;
+}
+
 static void init_output(
 	struct guest_session *session, struct process_output *output, int fd, const char *method)
 {
@@ -361,8 +369,8 @@ int guest_session_start(struct guest_session *session, struct event_loop *loop, 
 		guest_session_release(session);
 		return error_errno(err, ENOMEM, "connection to the agent");
 	}
-	return agent_create_sandbox(
-		session->client, &session->call, request->sandbox_id, on_sandbox, err);
+	return agent_create_sandbox(session->client, &session->call, request->sandbox_id,
+		host_name(request), on_sandbox, err);
 }
 
 void guest_session_end(struct guest_session *session)

@@ -105,8 +105,26 @@ struct ttrpc_client *agent_connect(struct agent *agent)
 	return ttrpc_client_new(agent->loop, fd, NULL, NULL);
 }
 
+/*
+ * A test program that was killed leaves its agent's containers running in their groups: the next
+ * one ends them, or they eat a CPU for ever.
+ */
+static void sweep_dead_groups(void)
+{
+	static const char command[] =
+		"for g in /sys/fs/cgroup/unified/cradle-test-* /sys/fs/cgroup/cradle-test-*; do "
+		"[ -d $g ] && ! kill -0 ${g##*-} 2> /dev/null || continue; "
+		"echo 1 > $g/cgroup.kill; "
+		"while grep -q 'populated 1' $g/cgroup.events; do sleep 0.01; done; "
+		"find $g -depth -type d -exec rmdir {} +; done";
+
+	if (system(command) != 0)
+		fprintf(stderr, "agent_fixture: groups of dead tests stay\n");
+}
+
 void agent_start(struct agent *agent)
 {
+	sweep_dead_groups();
 	memset(agent, 0, sizeof(*agent));
 	make_rootfs(agent);
 	str_format(agent->socket, sizeof(agent->socket), "%s/agent.sock", scratch_dir());

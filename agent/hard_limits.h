@@ -148,6 +148,14 @@
  */
 #define KILL_TIMEOUT_MS 10000
 
+/*
+ * Reading a file of the host's share, and asking for the attributes of what is mounted from it:
+ * seconds mean that the host's daemon hangs. Past it: killed, DEADLINE_EXCEEDED.
+ */
+#define SHARE_TIMEOUT_MS 10000
+/* Bytes GetDiagnosticData answers (agent-api-containers.md section 2). */
+#define DIAGNOSTIC_MAX 4096
+
 /* After a process has ended: how long a grandchild that holds its pipe keeps end of file away. */
 #define STREAM_GRACE_MS 500
 /* After WaitProcess: how long unread output stays readable, and of how many processes. */

@@ -120,3 +120,25 @@ bool utf8_valid(const void *data, size_t len)
 	}
 	return true;
 }
+
+size_t utf8_replace(char *out, size_t size, const void *data, size_t len)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	const char *p = data;
+	size_t n = 0;
+
+	while (len > 0) {
+		size_t step = *p ? utf8_step(p, len) : 0;
+		const char *from = step ? p : replacement;
+		size_t bytes = step ? step : strlen(replacement);
+
+		if (n + bytes >= size)
+			break;
+		memcpy(out + n, from, bytes);
+		n += bytes;
+		p += step ? step : 1;
+		len -= step ? step : 1;
+	}
+	out[n] = '\0';
+	return n;
+}

@@ -19,5 +19,10 @@ int str_format(char *out, size_t size, const char *fmt, ...) __attribute__((form
 bool utf8_valid(const void *data, size_t len);
 /* Length (1 to 4) of the well-formed character that data starts with; 0 when it does not. */
 size_t utf8_step(const void *data, size_t len);
+/*
+ * Copies data as text: every byte that is no well-formed UTF-8, and NUL, becomes U+FFFD. Whole
+ * characters only, as far as they fit; always ends in NUL. Returns the length.
+ */
+size_t utf8_replace(char *out, size_t size, const void *data, size_t len);
 
 #endif

@@ -2,3 +2,4 @@ AGENT_SRC += $(addprefix agent/sandbox/, container.c container_create.c containe
 	process.c process_stream.c sandbox.c sandbox_create.c)
 AGENT_SRC += agent/sandbox/container_freeze.c
 AGENT_SRC += agent/sandbox/container_update.c
+AGENT_SRC += agent/sandbox/diagnostic.c agent/sandbox/share_mounts.c

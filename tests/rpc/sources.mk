@@ -5,3 +5,4 @@ RPC_TESTS += tests/rpc/test_freeze.c
 RPC_TESTS += $(addprefix tests/rpc/, test_races.c test_removal.c test_destroy.c)
 RPC_TESTS += tests/rpc/test_devices.c
 RPC_TESTS += tests/rpc/test_update.c
+RPC_TESTS += tests/rpc/test_small_calls.c

@@ -42,6 +42,29 @@ static void test_format_cuts(void **state)
 	assert_string_equal(out, "123");
 }
 
+static void test_utf8_replace(void **state)
+{
+	char out[16];
+
+	assert_int_equal(utf8_replace(out, sizeof(out),
+				 "a\xff"
+				 "b",
+				 3),
+		5);
+	assert_string_equal(out, "a\xef\xbf\xbd"
+				 "b");
+	assert_int_equal(utf8_replace(out, sizeof(out), "\0x", 2), 4);
+	assert_string_equal(out, "\xef\xbf\xbdx");
+	/* cut between characters: three bytes and the NUL fit into four, not into three */
+	assert_int_equal(utf8_replace(out, 4, "\xe2\x82\xac", 3), 3);
+	assert_string_equal(out, "\xe2\x82\xac");
+	assert_int_equal(utf8_replace(out, 3, "\xe2\x82\xac", 3), 0);
+	assert_string_equal(out, "");
+	/* a character that ends too early is as many bad bytes as it has */
+	assert_int_equal(utf8_replace(out, sizeof(out), "\xe2\x82", 2), 6);
+	assert_true(utf8_valid(out, 6));
+}
+
 static void test_utf8(void **state)
 {
 	static const char *const good[] = {"", "plain", "\xc3\xa9", "\xe2\x82\xac", "\xed\x9f\xbf",
@@ -74,5 +97,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_copy_cuts),
 	cmocka_unit_test(test_format_cuts),
 	cmocka_unit_test(test_utf8),
+	cmocka_unit_test(test_utf8_replace),
 };
 TEST_MAIN(tests)

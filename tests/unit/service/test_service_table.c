@@ -51,9 +51,9 @@ static void test_handlers_are_there(void **state)
 		"CreateContainer", "StartContainer", "ExecProcess", "SignalProcess", "WaitProcess",
 		"ReadStdout", "ReadStderr", "WriteStdin", "CloseStdin", "StatsContainer",
 		"GetOOMEvent", "RemoveContainer", "GetGuestDetails", "ListOOMRecords",
-		"WaitOOMRecord", "GetMemoryState",
-		"TtyWinResize", "PauseContainer", "ResumeContainer",
-		"UpdateContainer"};
+		"WaitOOMRecord", "GetMemoryState", "TtyWinResize", "PauseContainer",
+		"ResumeContainer", "UpdateContainer", "UpdateEphemeralMounts",
+		"RemoveStaleVirtiofsShareMounts", "GetDiagnosticData", "OnlineCPUMem", "SetPolicy"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		bool found = false;

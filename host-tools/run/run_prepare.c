@@ -198,6 +198,7 @@ static uint64_t host_memory(void)
 static int size_it(struct run *run)
 {
 	struct sizing_request request = {
+		.arch = run->arch,
 		.memory_bytes = run->options.memory_bytes,
 		.cpus_micro = run->options.cpus_micro,
 		.initrd_bytes = unpacked_bytes(run->initrd),

@@ -37,7 +37,7 @@ static const struct arch_row arch_rows[] = {
 		"vhost-user-vsock-pci", "vhost-vsock-ccw", "rcupdate.rcu_expedited=1"},
 	{"aarch64", "qemu-system-aarch64", "qemu-system-arm", "virt", "host", "max", "ttyAMA0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
-		"vhost-vsock-pci", "rcupdate.rcu_expedited=1"},
+		"vhost-vsock-pci", "rcupdate.rcu_expedited=1 swiotlb=noforce"},
 	{"ppc64le", "qemu-system-ppc64", "qemu-system-ppc", "pseries", "host", "power9", "hvc0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
 		"vhost-vsock-pci", "rcupdate.rcu_expedited=1"},

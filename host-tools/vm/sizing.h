@@ -22,6 +22,7 @@
 #define SIZING_MAX_CPUS	  64
 
 struct sizing_request {
+	const char *arch;      /* of the guest, as uname -m says; NULL = x86_64 */
 	uint64_t memory_bytes; /* container limit; 0 = SIZING_DEFAULT_MEMORY */
 	uint64_t cpus_micro;   /* millionths of a CPU; 0 = one CPU, no quota */
 	uint64_t initrd_bytes; /* unpacked into the guest's memory: part of the reserve */
@@ -35,9 +36,11 @@ struct sizing {
 	uint64_t agent_bytes;	/* reserve: the agent and what it must always be able to do */
 	uint64_t initrd_bytes;	/* reserve: the initrd's files */
 	uint64_t memmap_bytes;	/* reserve: the kernel's bookkeeping, which grows with the VM */
-	uint64_t padding_bytes; /* rounding up to a whole MiB; goes to the reserve */
+	uint64_t padding_bytes; /* rounding up to align_bytes; goes to the reserve */
 	uint64_t reserve_bytes; /* sum of the five above */
 	uint64_t vm_bytes;	/* limit + reserve */
+	unsigned memmap_share;	/* memmap_bytes is 1/this of the VM */
+	uint64_t align_bytes;	/* what QEMU's machine takes: vm_bytes is a multiple of it */
 	unsigned vcpus;		/* whole CPUs of the VM */
 	int64_t cpu_quota;	/* microseconds a period; 0 = none */
 	uint64_t cpu_period;	/* microseconds */

@@ -195,6 +195,12 @@ static int rewrite_mount(struct rewrite *w, Grpc__Mount *mount)
 		w->note("config.json: mounts: /etc/resolv.conf is left out: the VM has no network");
 		return 0;
 	}
+	/* The pod's containers share an ipc namespace, which no container's user namespace owns. */
+	if (str_eq(mount->type, "mqueue") && has_user_namespace(w->spec)) {
+		w->note("config.json: mounts: the mqueue is left out: in a VM a user namespace "
+			"cannot mount it");
+		return 0;
+	}
 	if (is_bind(mount) && !become_own(w, mount))
 		return error_invalid(w->err,
 			CONFIG "mounts: %.200s is a bind of the host's '%.200s', which is not in "

@@ -61,7 +61,8 @@
 	"Bundles: the container is the config.json's, in a VM. What is the host's in it is\n"      \
 	"rewritten as runtimes do: the network is the VM's (none), binds of /sys and /proc\n"      \
 	"become the guest's own, the cgroup's path is ours, device rules also allow null, zero,\n" \
-	"full, random, tty and ptys; cpuset and /etc/resolv.conf are left out with a note. What\n" \
+	"full, random, tty and ptys; cpuset, /etc/resolv.conf and (with a user namespace) mqueue " \
+	"are left out with a note. What\n"                                                         \
 	"the VM cannot give is refused by its name: other binds and file systems of the host,\n"   \
 	"namespaces with a path, hooks, AppArmor and SELinux labels, intelRdt, net_cls, blockIO\n" \
 	"by device, and properties that the agent's API does not have (such as "                   \

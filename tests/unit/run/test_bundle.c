@@ -112,6 +112,12 @@ static void mounts(void **state)
 	assert_int_equal(bundle.spec->mounts[0]->n_options, 1);
 	assert_string_equal(bundle.spec->mounts[0]->options[0], "ro");
 	assert_int_equal(notes, 1);
+	assert_int_equal(read_with("", "\"namespaces\": [{\"type\": \"user\"}]",
+				 "\"mounts\": [{\"destination\": \"/dev/mqueue\", \"type\": "
+				 "\"mqueue\"}]"),
+		0);
+	assert_int_equal(bundle.spec->n_mounts, 0);
+	assert_int_equal(notes, 1);
 	refuse("", "",
 		"\"mounts\": [{\"destination\": \"/a\", \"type\": \"bind\", \"source\": \"/b\"}]",
 		"/a is a bind of the host's '/b'");

@@ -243,7 +243,10 @@ static void report(struct oom_target *target, const struct oom_counters *now)
 
 	if (events > kills)
 		events = kills;
-	for (uint64_t i = 0; i < events && i <= OOM_QUEUE_MAX; i++) {
+	/* bounded work in one turn: the last one stands for the rest */
+	if (events > OOM_QUEUE_MAX)
+		events = OOM_QUEUE_MAX;
+	for (uint64_t i = 0; i < events; i++) {
 		struct oom_record *r = &monitor->ring[monitor->recorded++ % OOM_RECORDS_MAX];
 		uint64_t share = i + 1 == events ? kills - (events - 1) : 1;
 

@@ -266,11 +266,13 @@ static void ended(struct process *process)
 	const struct child_process *child = &process->launch.child;
 	struct container *container = process->container;
 	struct event_loop *loop = container->sandbox->loop;
+	bool killed;
 
 	process->state = PROCESS_EXITED;
 	process->exit_status = child->exit_status;
-	process->exit_signal = child->exit_signal;
-	if (process->exit_signal == SIGKILL)
+	/* of itself, or (a shell that passes it on) of the child it was waiting for */
+	killed = process->exit_status == 128 + SIGKILL;
+	if (killed)
 		oom_target_check(&container->oom);
 	process_stream_close(&process->in, -EPIPE);
 	close_fd(&process->slave_fd);
@@ -279,7 +281,7 @@ static void ended(struct process *process)
 	if (process == container->init)
 		container_init_exited(container);
 	container_teardown_poke(container);
-	if (process->exit_signal == SIGKILL && oom_target_hold(&container->oom)) {
+	if (killed && oom_target_hold(&container->oom)) {
 		process->oom_hold.wake = on_oom_delivered;
 		waiter_park(&container->oom.delivered, &process->oom_hold);
 		event_timer_start(
@@ -304,6 +306,13 @@ static void on_linger_over(struct event_timer *timer)
 	process_free(container_of(timer, struct process, linger_timer));
 }
 
+/* By an event: its callers may be in the middle of telling others of it. */
+static void free_soon(struct process *process)
+{
+	event_timer_start(process->container->sandbox->loop, &process->linger_timer, 0,
+		on_linger_over, "stream linger");
+}
+
 static bool output_drained(const struct process *process)
 {
 	return (process->out.fd < 0 || process->out.end_of_file) &&
@@ -313,24 +322,30 @@ static bool output_drained(const struct process *process)
 void process_collect(struct process *process)
 {
 	struct sandbox *sandbox = process->container->sandbox;
+	unsigned excess;
 
 	if (process->collected)
 		return;
 	process->collected = true;
+	if (output_drained(process)) {
+		free_soon(process);
+		return;
+	}
 	list_append(&sandbox->lingering, &process->lingering);
 	sandbox->lingering_count++;
-	event_timer_start(sandbox->loop, &process->linger_timer,
-		output_drained(process) ? 0 : STREAM_LINGER_MS, on_linger_over, "stream linger");
-	if (sandbox->lingering_count > LINGERING_MAX)
-		event_timer_start(sandbox->loop,
-			&list_entry(sandbox->lingering.next, struct process, lingering)
-				 ->linger_timer,
-			0, on_linger_over, "stream linger");
+	event_timer_start(sandbox->loop, &process->linger_timer, STREAM_LINGER_MS, on_linger_over,
+		"stream linger");
+	/* All that are too many: several may be collected before the first timer runs. */
+	excess = sandbox->lingering_count;
+	list_for_each (node, &sandbox->lingering) {
+		if (excess-- <= LINGERING_MAX)
+			break;
+		free_soon(list_entry(node, struct process, lingering));
+	}
 }
 
 void process_drained(struct process *process)
 {
 	if (process->collected && output_drained(process))
-		event_timer_start(process->container->sandbox->loop, &process->linger_timer, 0,
-			on_linger_over, "stream linger");
+		free_soon(process);
 }

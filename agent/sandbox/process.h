@@ -49,7 +49,6 @@ struct process {
 	bool told;	/* waiters may be told (no OOM event is in the way) */
 	struct launch launch;
 	int exit_status; /* exit code or 128 + signal; valid in EXITED */
-	int exit_signal;
 	struct process_stream in, out, err; /* a terminal: in and out are its master */
 	/*
 	 * A slave of ours, until the process has ended: without any, the master reports an end that

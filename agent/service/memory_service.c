@@ -36,12 +36,8 @@ static bool take_event(struct rpc_call *call)
 
 	if (!event)
 		return false;
-	response->container_id = arena_strdup(&call->arena, event->container_id);
-	if (!response->container_id) {
-		response->container_id = (char *)protobuf_c_empty_string;
-		oom_monitor_give_back(sandbox->oom, event);
-		return false;
-	}
+	/* lent to this call until its answer is out, and only read for that */
+	response->container_id = event->container_id;
 	call->data = event;
 	call->sent = event_sent;
 	return true;

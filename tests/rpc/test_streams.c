@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/strings.h"
+#include "hard_limits.h"
 #include "lib/test_main.h"
 
 static struct agent agent;
@@ -270,6 +271,58 @@ static void test_a_waiting_read_is_not_overtaken(void **state)
 	unlink(rootfs_file("written"));
 }
 
+/* Asks for all their exit codes in one turn of the agent's loop. */
+static void collect_at_once(const char *id, unsigned first, unsigned count)
+{
+	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
+	static struct pending waits[128];
+	char exec[16];
+
+	wait.container_id = (char *)id;
+	wait.exec_id = exec;
+	for (unsigned i = 0; i < count; i++) {
+		str_format(exec, sizeof(exec), "e%u", first + i);
+		agent_begin(&agent, NULL, &waits[i], "WaitProcess", &wait);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		agent_await(&agent, &waits[i]);
+		assert_int_equal(waits[i].code, 0);
+		pending_release(&waits[i]);
+	}
+}
+
+static void run_execs(const char *id, unsigned count, const char *script)
+{
+	char exec[16];
+
+	for (unsigned i = 0; i < count; i++) {
+		str_format(exec, sizeof(exec), "e%u", i);
+		assert_int_equal(container_exec_sh(&agent, id, exec, script, NULL), 0);
+	}
+}
+
+/* Unread output lingers for LINGERING_MAX processes; those without any do not count. */
+static void test_lingering_output_is_bounded(void **state)
+{
+	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;
+	char exec[16];
+
+	container_run(&agent, "ling", "sleep 1000");
+	run_execs("ling", LINGERING_MAX + 6, "echo $$ > /dev/null; echo kept");
+	collect_at_once("ling", 0, LINGERING_MAX + 6);
+	read.container_id = (char *)"ling";
+	read.exec_id = exec;
+	read.len = 100;
+	for (unsigned i = 0; i < 6; i++) {
+		str_format(exec, sizeof(exec), "e%u", i);
+		agent_fails(&agent, "ReadStdout", &read, STATUS_NOT_FOUND, exec);
+	}
+	assert_string_equal(container_output(&agent, "ling", "e6", false), "kept\n");
+	str_format(exec, sizeof(exec), "e%u", LINGERING_MAX + 5);
+	assert_string_equal(container_output(&agent, "ling", exec, false), "kept\n");
+	container_remove_id(&agent, "ling");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_stderr_is_apart),
 	cmocka_unit_test(test_stdin_round_trip),
@@ -281,6 +334,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_huge_len),
 	cmocka_unit_test(test_unread_output_blocks_nothing),
 	cmocka_unit_test(test_a_waiting_read_is_not_overtaken),
+	cmocka_unit_test(test_lingering_output_is_bounded),
 	cmocka_unit_test(test_much_output),
 };
 

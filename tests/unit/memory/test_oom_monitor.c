@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "hard_limits.h"
 #include "lib/scratch.h"
 #include "lib/test_main.h"
 
@@ -103,11 +104,179 @@ static void test_limit_of_the_pod(void **state)
 	assert_int_equal(last_cause(1), OOM_CAUSE_POD_LIMIT);
 }
 
+/* ---- events ---- */
+
+struct listener {
+	struct waiter waiter;
+	int calls, value;
+	bool takes;
+	struct oom_event *event; /* what it took, as GetOOMEvent does */
+};
+
+static void on_wake(struct waiter *waiter, int value)
+{
+	struct listener *listener = (struct listener *)waiter; /* its first member */
+
+	listener->calls++;
+	listener->value = value;
+	if (listener->takes && value == 0)
+		listener->event = oom_monitor_take(monitor);
+}
+
+static void listen_on(struct waiter_list *list, struct listener *listener)
+{
+	*listener = (struct listener){
+		.waiter.wake = on_wake, .takes = list == oom_monitor_waiters(monitor)};
+	waiter_park(list, &listener->waiter);
+}
+
+/* One waiter is woken for one event; whoever is not needed goes on waiting. */
+static void test_waiters_are_woken(void **state)
+{
+	struct listener a, b;
+
+	listen_on(oom_monitor_waiters(monitor), &a);
+	listen_on(oom_monitor_waiters(monitor), &b);
+	set_counters(1, 0, 1);
+	oom_target_check(&target);
+	assert_int_equal(a.calls, 0);
+	set_counters(1, 1, 1);
+	oom_target_check(&target);
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(a.value, 0);
+	oom_monitor_end(monitor, -5);
+	assert_int_equal(b.value, -5);
+}
+
+/* Held while an event is not written: queued, lent, given back; free once all are out. */
+static void test_hold(void **state)
+{
+	struct oom_event *first, *second;
+	struct listener held;
+
+	assert_false(oom_target_hold(&target));
+	set_counters(2, 2, 2);
+	oom_target_check(&target);
+	assert_false(oom_target_hold(&target)); /* nobody has ever asked */
+	first = oom_monitor_take(monitor);
+	second = oom_monitor_take(monitor);
+	assert_non_null(second);
+	assert_null(oom_monitor_take(monitor));
+	assert_true(oom_target_hold(&target));
+	listen_on(&target.delivered, &held);
+	oom_monitor_delivered(monitor, first);
+	assert_true(oom_target_hold(&target));
+	oom_monitor_give_back(monitor, second);
+	assert_true(oom_target_hold(&target));
+	assert_int_equal(held.calls, 0);
+	oom_monitor_delivered(monitor, oom_monitor_take(monitor));
+	assert_int_equal(held.calls, 1);
+	assert_false(oom_target_hold(&target));
+}
+
+/* An event that was not written goes back to its place, in front of younger ones, and is offered.
+ */
+static void test_give_back_keeps_the_order(void **state)
+{
+	struct oom_event *first, *second;
+	struct listener next;
+
+	set_counters(1, 3, 1);
+	assert_int_equal(oom_target_check(&target), 3);
+	first = oom_monitor_take(monitor);
+	second = oom_monitor_take(monitor);
+	assert_int_equal(first->sequence, 1);
+	assert_int_equal(second->sequence, 2);
+	listen_on(oom_monitor_waiters(monitor), &next);
+	oom_monitor_give_back(monitor, second);
+	assert_int_equal(next.calls, 1);
+	assert_ptr_equal(next.event, second);
+	oom_monitor_give_back(monitor, second);
+	oom_monitor_give_back(monitor, first);
+	for (uint64_t i = 1; i <= 3; i++) {
+		struct oom_event *event = oom_monitor_take(monitor);
+
+		assert_int_equal(event->sequence, i);
+		oom_monitor_delivered(monitor, event);
+	}
+	assert_null(oom_monitor_take(monitor));
+}
+
+/* The container goes, with a last look at its counters; its events stay, also one that is lent. */
+static void test_events_outlive_the_container(void **state)
+{
+	struct oom_event *lent, *queued;
+	struct listener held;
+
+	set_counters(1, 1, 1);
+	oom_target_check(&target);
+	lent = oom_monitor_take(monitor);
+	listen_on(&target.delivered, &held);
+	set_counters(2, 2, 2);
+	oom_target_remove(&target);
+	assert_int_equal(held.calls, 1);
+	assert_false(oom_target_hold(&target));
+	memset(&target, 0xa5, sizeof(target)); /* as if freed */
+	oom_monitor_give_back(monitor, lent);
+	lent = oom_monitor_take(monitor);
+	queued = oom_monitor_take(monitor);
+	assert_string_equal(lent->container_id, "c1");
+	assert_string_equal(queued->container_id, "c1");
+	oom_monitor_delivered(monitor, lent);
+	oom_monitor_delivered(monitor, queued);
+	memset(&target, 0, sizeof(target));
+}
+
+/* memory.oom.group: one event for all that died together. */
+static void test_group_kill(void **state)
+{
+	const struct oom_record *record;
+	uint64_t lost;
+
+	scratch_file("pod/c1/memory.events", "oom 1\noom_kill 4\noom_group_kill 1\n");
+	scratch_file("pod/c1/memory.events.local", "oom 1\n");
+	assert_int_equal(oom_target_check(&target), 4);
+	assert_int_equal(oom_monitor_records(monitor, &record, 1, &lost), 1);
+	assert_int_equal(record->kills, 4);
+	assert_int_equal(record->kills_total, 4);
+	assert_non_null(oom_monitor_take(monitor));
+	assert_null(oom_monitor_take(monitor));
+}
+
+/* Bounded: the oldest records are forgotten and counted, the youngest events are dropped. */
+static void test_bounds(void **state)
+{
+	const struct oom_record *records[OOM_RECORDS_MAX + 8];
+	unsigned taken = 0;
+	uint64_t lost;
+
+	set_counters(1, OOM_QUEUE_MAX + 10, 1);
+	assert_int_equal(oom_target_check(&target), OOM_QUEUE_MAX + 10);
+	assert_int_equal(
+		oom_monitor_records(monitor, records, OOM_RECORDS_MAX + 8, &lost), OOM_RECORDS_MAX);
+	assert_int_equal(lost, OOM_QUEUE_MAX - OOM_RECORDS_MAX);
+	/* more kills at once than are told one by one: the last record stands for the rest */
+	assert_int_equal(records[OOM_RECORDS_MAX - 1]->kills, 11);
+	assert_int_equal(records[OOM_RECORDS_MAX - 1]->kills_total, OOM_QUEUE_MAX + 10);
+	set_counters(2, OOM_QUEUE_MAX + 12, 2);
+	assert_int_equal(oom_target_check(&target), 2);
+	for (struct oom_event *event; (event = oom_monitor_take(monitor)); taken++)
+		oom_monitor_delivered(monitor, event);
+	assert_int_equal(taken, OOM_QUEUE_MAX);
+	assert_false(oom_target_hold(&target));
+}
+
 #define OOM_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	OOM_TEST(test_own_limit),
 	OOM_TEST(test_looked_between_limit_and_kill),
 	OOM_TEST(test_second_kill),
 	OOM_TEST(test_limit_of_the_pod),
+	OOM_TEST(test_waiters_are_woken),
+	OOM_TEST(test_hold),
+	OOM_TEST(test_give_back_keeps_the_order),
+	OOM_TEST(test_events_outlive_the_container),
+	OOM_TEST(test_group_kill),
+	OOM_TEST(test_bounds),
 };
 TEST_MAIN(tests)

@@ -172,6 +172,9 @@
 #define OOM_QUEUE_MAX 1024
 /* Full records kept for cradle.Memory/ListOOMRecords; older ones are counted as lost. */
 #define OOM_RECORDS_MAX 32
+/* Containers that GetMetrics has figures of, and bytes of its text (a frame has 4 MiB). */
+#define METRICS_CONTAINERS_MAX 1024
+#define METRICS_TEXT_MAX       (3 * 1024 * 1024)
 /* The longest a WaitProcess answer waits for its OOM event to be written. */
 #define OOM_HOLD_MS 200
 

@@ -410,3 +410,8 @@ size_t oom_monitor_records(const struct oom_monitor *monitor, const struct oom_r
 		ret[n++] = &monitor->ring[i % OOM_RECORDS_MAX];
 	return n;
 }
+
+uint64_t oom_monitor_dropped(const struct oom_monitor *monitor)
+{
+	return monitor->dropped;
+}

@@ -86,6 +86,8 @@ void oom_monitor_end(struct oom_monitor *monitor, int value);
 
 /* Who waits for records parks here; all are woken (value 0) when there are new ones. */
 struct waiter_list *oom_monitor_watchers(struct oom_monitor *monitor);
+/* Events thrown away because the queue was full. */
+uint64_t oom_monitor_dropped(const struct oom_monitor *monitor);
 /* The latest records, oldest first; count and those forgotten because the ring is full. */
 size_t oom_monitor_records(const struct oom_monitor *monitor, const struct oom_record **ret,
 	size_t room, uint64_t *lost);

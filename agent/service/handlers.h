@@ -43,6 +43,7 @@ HANDLER(get_oom_event);
 HANDLER(list_oom_records);
 HANDLER(wait_oom_record);
 HANDLER(get_memory_state);
+HANDLER(get_metrics);
 
 /*
  * Look-ups with the codes callers match (agent-api-containers.md 1.4): the container with `status`

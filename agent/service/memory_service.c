@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "hard_limits.h"
 #include "sandbox/memory_state.h"
+#include "sandbox/metrics_read.h"
 #include "sandbox/sandbox.h"
 #include "service/handlers.h"
 
@@ -233,5 +234,37 @@ HANDLER(get_memory_state)
 		return r;
 	call->data = read;
 	call->cancelled = state_cancelled;
+	return RPC_PENDING;
+}
+
+/* ---- GetMetrics
+ * ----------------------------------------------------------------------------------- */
+
+static void on_metrics(void *owner, char *text, const struct error *err)
+{
+	struct rpc_call *call = owner;
+
+	if (err) {
+		rpc_call_fail(call, err);
+		return;
+	}
+	((Grpc__Metrics *)call->response)->metrics = text;
+	rpc_call_reply(call);
+}
+
+static void metrics_cancelled(struct rpc_call *call, int reason)
+{
+	metrics_read_cancel(call->data);
+}
+
+HANDLER(get_metrics)
+{
+	struct metrics_read *read;
+	int r = metrics_read(context, &call->arena, on_metrics, call, &read, err);
+
+	if (r < 0)
+		return r;
+	call->data = read;
+	call->cancelled = metrics_cancelled;
 	return RPC_PENDING;
 }

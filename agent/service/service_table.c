@@ -57,7 +57,7 @@ const struct rpc_method service_table[] = {
 	AGENT(AddARPNeighbors, grpc__add_arpneighbors_request, google__protobuf__empty, NULL),
 	AGENT(GetIPTables, grpc__get_iptables_request, grpc__get_iptables_response, NULL),
 	AGENT(SetIPTables, grpc__set_iptables_request, grpc__set_iptables_response, NULL),
-	AGENT(GetMetrics, grpc__get_metrics_request, grpc__metrics, NULL),
+	AGENT(GetMetrics, grpc__get_metrics_request, grpc__metrics, handle_get_metrics),
 	AGENT(MemAgentMemcgSet, grpc__mem_agent_memcg_config, google__protobuf__empty, NULL),
 	AGENT(MemAgentCompactSet, grpc__mem_agent_compact_config, google__protobuf__empty, NULL),
 	AGENT(CreateSandbox, grpc__create_sandbox_request, google__protobuf__empty,

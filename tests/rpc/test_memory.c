@@ -70,6 +70,40 @@ static void test_the_guest_adds_up(void **state)
 	client_call_release(&call);
 }
 
+/* Every source of the text works here too; a caller that goes away in between leaves nothing. */
+static void test_metrics(void **state)
+{
+	static const char *const parts[] = {"kata_agent_scrape_count 1\n", "kata_agent_threads 1\n",
+		"kata_guest_meminfo{item=\"mem_total\"} ", "kata_guest_vm_stat{item=\"pgfault\"} ",
+		"kata_guest_netdev_stat{interface=\"lo\"", "kata_guest_cpu_time{cpu=\"total\"",
+		"kata_agent_io_stat{item=\"rchar\"} ",
+		"cradle_container_oom_kills_total{container_id=\"metrics\"} 0\n",
+		"cradle_containers 1\n", "cradle_guest_memory_bytes{item=\"unexplained\"} "};
+	Grpc__GetMetricsRequest request = GRPC__GET_METRICS_REQUEST__INIT;
+	struct agent_census before = agent_census(&agent);
+	struct ttrpc_client *client;
+	struct client_call call = {0};
+	struct pending lost;
+	const char *text;
+
+	container_run(&agent, "metrics", "sleep 1000");
+	assert_int_equal(agent_call(&agent, &call, "GetMetrics", &request, NULL), 0);
+	text = ((Grpc__Metrics *)call.response)->metrics;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (!strstr(text, parts[i]))
+			fail_msg("no '%s' in %s", parts[i], text);
+	client_call_release(&call);
+	for (int i = 0; i < 10; i++) {
+		client = agent_connect(&agent);
+		agent_begin(&agent, client, &lost, "GetMetrics", &request);
+		event_loop_step(agent.loop, i % 2 ? 0 : 1);
+		ttrpc_client_free(client);
+		pending_release(&lost);
+	}
+	container_remove_id(&agent, "metrics");
+	agent_assert_census(&agent, &before);
+}
+
 /* Waits, holds nothing up, and ends with the sandbox. Last: the agent ends then. */
 static void test_waiting_for_a_record(void **state)
 {
@@ -95,6 +129,7 @@ static void test_waiting_for_a_record(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_containers_are_listed),
 	cmocka_unit_test(test_the_guest_adds_up),
+	cmocka_unit_test(test_metrics),
 	cmocka_unit_test(test_waiting_for_a_record),
 };
 

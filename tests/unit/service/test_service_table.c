@@ -50,7 +50,7 @@ static void test_handlers_are_there(void **state)
 	static const char *const names[] = {"Check", "Version", "CreateSandbox", "DestroySandbox",
 		"CreateContainer", "StartContainer", "ExecProcess", "SignalProcess", "WaitProcess",
 		"ReadStdout", "ReadStderr", "WriteStdin", "CloseStdin", "StatsContainer",
-		"GetOOMEvent", "RemoveContainer", "GetGuestDetails", "ListOOMRecords",
+		"GetOOMEvent", "RemoveContainer", "GetGuestDetails", "ListOOMRecords", "GetMetrics",
 		"WaitOOMRecord", "GetMemoryState", "TtyWinResize", "PauseContainer",
 		"ResumeContainer", "UpdateContainer", "UpdateEphemeralMounts",
 		"RemoveStaleVirtiofsShareMounts", "GetDiagnosticData", "OnlineCPUMem", "SetPolicy"};

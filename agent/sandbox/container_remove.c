@@ -2,9 +2,9 @@
  * container_remove: the teardown, for RemoveContainer, for DestroySandbox and for undoing a
  * creation that failed. Backwards through what was made, each wait an event:
  *
- *   kill      everything in the group, every process of ours and the helper of a step that is under
- *             way (it may be in the middle of a mount); wait until all are reaped and the group
- * says "populated 0" group     last look at the OOM counters, then rmdir with its child groups
+ *   kill      everything in the group, every process of ours and the helper of a step under way (it
+ *             may be in the middle of a mount); wait until all are reaped and the group is empty
+ *   group     last look at the OOM counters, then rmdir with its child groups
  *   unmount   helper: the bind mount in the bundle (found in mountinfo, not in our memory: a killed
  *             helper may have mounted it)
  *   storages  give back, last first

@@ -1,0 +1,71 @@
+/* agent/kernel/kmsg.c: the kernel's line about an OOM kill, with names that a container chose. */
+#include "kernel/kmsg.h"
+
+#include <stdio.h>
+
+#include "lib/test_main.h"
+
+/* The form is that of dump_oom_victim() in Linux mm/oom_kill.c. */
+static bool parse(const char *group, const char *task, struct kmsg_oom *ret)
+{
+	char record[1024];
+
+	snprintf(record, sizeof(record),
+		"6,812,5000,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=c1,"
+		"mems_allowed=0,oom_memcg=%s,task_memcg=%s,task=%s,pid=4711,uid=0\n SUBSYSTEM=x\n",
+		group, group, task);
+	return kmsg_parse_oom(record, ret);
+}
+
+static void test_plain(void **state)
+{
+	struct kmsg_oom oom;
+
+	assert_true(parse("/cradle/c1", "tail", &oom));
+	assert_string_equal(oom.task_memcg, "/cradle/c1");
+	assert_string_equal(oom.comm, "tail");
+	assert_int_equal(oom.pid, 4711);
+}
+
+static void test_names_of_tasks(void **state)
+{
+	static const char *const names[] = {
+		"a,pid=1,uid=2", "x,task=y", ",", "", "a b;c,d=e", "fifteen bytes.."};
+	struct kmsg_oom oom;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_true(parse("/cradle/c1", names[i], &oom));
+		assert_string_equal(oom.comm, names[i]);
+		assert_string_equal(oom.task_memcg, "/cradle/c1");
+		assert_int_equal(oom.pid, 4711);
+	}
+}
+
+/* A group that calls itself like another container's is not believed. */
+static void test_names_of_groups(void **state)
+{
+	struct kmsg_oom oom;
+
+	assert_false(parse("/cradle/c1/x,task_memcg=/cradle/c2", "tail", &oom));
+	assert_true(parse("/cradle/c1/x,task=y,pid=1", "tail", &oom));
+	assert_string_equal(oom.comm, "tail");
+	assert_int_equal(oom.pid, 4711);
+}
+
+static void test_other_lines(void **state)
+{
+	struct kmsg_oom oom;
+
+	assert_false(kmsg_parse_oom("", &oom));
+	assert_false(kmsg_parse_oom("6,1,2,-;oom-kill:", &oom));
+	assert_false(kmsg_parse_oom("6,1,2,-;something,task_memcg=/a,task=b,pid=1,uid=0", &oom));
+	assert_false(kmsg_parse_oom("6,1,2,-;oom-kill:x,task_memcg=/a,task=b,pid=no,uid=0", &oom));
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_plain),
+	cmocka_unit_test(test_names_of_tasks),
+	cmocka_unit_test(test_names_of_groups),
+	cmocka_unit_test(test_other_lines),
+};
+TEST_MAIN(tests)

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "lib/test_main.h"
 
@@ -103,6 +104,14 @@ static void test_oom_event(void **state)
 	agent_assert_census(&agent, &before);
 }
 
+static void stop_agent(void)
+{
+	int status;
+
+	kill(agent.pid, SIGSTOP);
+	assert_int_equal(waitpid(agent.pid, &status, WUNTRACED), agent.pid);
+}
+
 /* The caller of a creation goes: what was made is undone, the id is free. */
 static void test_create(void **state)
 {
@@ -118,7 +127,12 @@ static void test_create(void **state)
 		agent_begin(&agent, client, &create, "CreateContainer", &c.request);
 		for (int k = 0; k < i; k++)
 			event_loop_step(agent.loop, 1);
+		stop_agent();
+		/* an answer that is out already was not lost with the caller */
+		for (int k = 0; k < 10; k++)
+			event_loop_step(agent.loop, 0);
 		ttrpc_client_free(client);
+		kill(agent.pid, SIGCONT);
 		if (create.done && create.code == 0)
 			container_remove_id(&agent, "half");
 		pending_release(&create);

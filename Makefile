@@ -203,7 +203,7 @@ land-check: $(if $(BASE_SRC),$(BUILD)/libbase.a) $(if $(TTRPC_SRC),$(BUILD)/libt
 	$(if $(wildcard agent/main.c),$(BUILD)/cradle-agent) $(if $(wildcard host-tools/main.c),$(HOST)/cradle) unit-bins
 
 # Parts of the build that have a subject of their own.
--include $(sort $(wildcard rootfs-builder/rules.mk kernel-configs/rules.mk tests/rules.mk tests/interop/rules.mk tests/vm/*/rules.mk))
+-include $(sort $(wildcard rootfs-builder/rules.mk kernel-configs/rules.mk tests/rules.mk tests/interop/rules.mk tests/bench/rules.mk tests/vm/*/rules.mk))
 
 clean:
 	rm -rf build

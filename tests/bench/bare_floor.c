@@ -6,10 +6,10 @@
  * `make bench` divides by. Static; knows nothing of Cradle. Prints the microseconds.
  *
  *   bare_floor [-a] [-d DISK] ROOTFS CGROUP PROGRAM
- *     -a       all four namespaces new (pid, mount, ipc, uts), as crun makes them; otherwise pid and
- *              mount, as in a pod, whose ipc and uts namespaces are there already
- *     -d DISK  ROOTFS is a mount point: the disk (erofs) below, a tmpfs, and an overlay of both are
- *              mounted for it first and unmounted last, as `cradle run` asks of the agent
+ *     -a       all four namespaces new (pid, mount, ipc, uts), as crun makes them; otherwise pid
+ * and mount, as in a pod, whose ipc and uts namespaces are there already -d DISK  ROOTFS is a mount
+ * point: the disk (erofs) below, a tmpfs, and an overlay of both are mounted for it first and
+ * unmounted last, as `cradle run` asks of the agent
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /*
- * bare_vsock: the least that a vsock transfer costs: blocking sockets, a static buffer, no protocol.
- * `make bench` divides the agent's figures by these. Static; knows nothing of Cradle. A process a
- * connection.
+ * bare_vsock: the least that a vsock transfer costs: blocking sockets, a static buffer, no
+ * protocol. `make bench` divides the agent's figures by these. Static; knows nothing of Cradle. A
+ * process a connection.
  *
  *   bare_vsock serve PORT   PORT: echo; PORT+1: sink, answers one byte at end of file;
  *                           PORT+2: source, reads "N\n" and sends N bytes
@@ -72,7 +72,8 @@ static void serve(unsigned port, unsigned kind)
 		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = port + kind};
 	int sock = socket(AF_VSOCK, SOCK_STREAM, 0);
 
-	if (sock < 0 || bind(sock, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(sock, 16) < 0) {
+	if (sock < 0 || bind(sock, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+		listen(sock, 16) < 0) {
 		perror("bare_vsock: listen");
 		_exit(1);
 	}

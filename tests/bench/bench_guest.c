@@ -1,0 +1,328 @@
+/*
+ * bench_guest: the bench's hand inside the guest. Started as PID 1 it forks itself and becomes the
+ * agent, so that the agent under test is PID 1 of a guest as it always is, started by exec; the
+ * child waits for the agent and takes one order a line on vsock port BENCH_PORT, answering each
+ * with "OK numbers...\n" in microseconds (or what the order counts). It talks to the agent over
+ * AF_VSOCK loopback (the module vsock_loopback is in the bench's initrd), and starts crun and the
+ * bare floor.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/socket.h"
+#include "base/strings.h"
+#include "bench/bench_calls.h"
+
+#define AGENT	   "/bench/cradle-agent"
+#define BUNDLE	   "/run/bench"
+#define FLOOR_ROOT "/sys/fs/cgroup/cradle/floor"
+
+static struct bench_agent agent;
+static double agent_start_us, agent_listens_us;
+
+/* ---- programs -------------------------------------------------------------------------------- */
+
+/* Runs a program to its end with /dev/null for input; its standard output goes to out (-1: null).
+ */
+static pid_t spawn(const char *const *argv, int out)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		bench_die("fork", strerror(errno));
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(null, 0);
+		dup2(out >= 0 ? out : null, 1);
+		execv(argv[0], (char **)argv);
+		bench_die(argv[0], strerror(errno));
+	}
+	return pid;
+}
+
+static void join(pid_t pid, const char *what)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			bench_die(what, strerror(errno));
+	if (status != 0)
+		bench_die(what, "it failed");
+}
+
+static double run(const char *const *argv)
+{
+	double start = bench_now_us();
+
+	join(spawn(argv, -1), argv[0]);
+	return bench_now_us() - start;
+}
+
+static double run_floor(bool all, bool storages)
+{
+	const char *argv[10] = {"/bench/bare_floor"};
+	char text[64] = "";
+	size_t n = 1;
+	ssize_t got;
+	int out[2];
+	pid_t pid;
+
+	if (all)
+		argv[n++] = "-a";
+	if (storages) {
+		argv[n++] = "-d";
+		argv[n++] = "/dev/vda";
+	}
+	argv[n++] = BENCH_ROOTFS;
+	argv[n++] = FLOOR_ROOT;
+	argv[n++] = "/bin/true";
+	if (pipe2(out, O_CLOEXEC) < 0)
+		bench_die("pipe", strerror(errno));
+	pid = spawn(argv, out[1]);
+	close(out[1]);
+	join(pid, argv[0]);
+	got = read(out[0], text, sizeof(text) - 1);
+	close(out[0]);
+	return got > 0 ? strtod(text, NULL) : 0;
+}
+
+/* ---- crun's bundle: the same container as bench_calls asks the agent for --------------------- */
+
+static void write_seccomp(FILE *f)
+{
+	fprintf(f,
+		",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":"
+		"[\"SCMP_ARCH_X86_64\"],\"syscalls\":[{\"action\":\"SCMP_ACT_ALLOW\",\"names\":[");
+	for (size_t i = 0; i < SECCOMP_RULES; i++)
+		fprintf(f, "%s\"%s\"", i ? "," : "", bench_seccomp_names()[i]);
+	fprintf(f, "]}]}");
+}
+
+#define CAPS "[\"CAP_AUDIT_WRITE\",\"CAP_KILL\",\"CAP_NET_BIND_SERVICE\"]"
+
+static void write_bundle(const char *dir, bool seccomp, const char *args)
+{
+	char path[128];
+	FILE *f;
+
+	str_format(path, sizeof(path), "%s/config.json", dir);
+	if (path_mkdirs(dir, 0755) < 0 || !(f = fopen(path, "we")))
+		bench_die(path, strerror(errno));
+	fprintf(f,
+		"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"" BENCH_ROOTFS "\"},"
+		"\"process\":{\"user\":{\"uid\":0,\"gid\":0},\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],"
+		"\"args\":[%s],\"capabilities\":{\"bounding\":" CAPS ",\"effective\":" CAPS
+		",\"permitted\":" CAPS "}},\"mounts\":["
+		"{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\","
+		"\"options\":[\"nosuid\",\"noexec\",\"nodev\"]},"
+		"{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\","
+		"\"options\":[\"nosuid\",\"strictatime\",\"mode=755\",\"size=65536k\"]},"
+		"{\"destination\":\"/dev/pts\",\"type\":\"devpts\",\"source\":\"devpts\","
+		"\"options\":[\"nosuid\",\"noexec\",\"newinstance\",\"ptmxmode=0666\",\"mode="
+		"0620\","
+		"\"gid=5\"]}],"
+		"\"linux\":{\"cgroupsPath\":\"/cradle/"
+		"crun-bench\",\"namespaces\":[{\"type\":\"pid\"},"
+		"{\"type\":\"mount\"},{\"type\":\"ipc\"},{\"type\":\"uts\"}]",
+		args);
+	if (seccomp)
+		write_seccomp(f);
+	fprintf(f, "}}\n");
+	fclose(f);
+}
+
+static double run_crun(const char *bundle)
+{
+	const char *argv[] = {"/bench/bin/crun", "--cgroup-manager=cgroupfs", "run", "--no-pivot",
+		"--bundle", bundle, "crun-bench", NULL};
+
+	return run(argv);
+}
+
+/* Exec into a container of crun's that sleeps, made for this and removed again. */
+static void crun_exec(size_t count, double *us)
+{
+	const char *start[] = {"/bench/bin/crun", "--cgroup-manager=cgroupfs", "run", "--detach",
+		"--no-pivot", "--bundle", BUNDLE "/sleep", "crun-sleep", NULL};
+	const char *exec[] = {"/bench/bin/crun", "--cgroup-manager=cgroupfs", "exec", "crun-sleep",
+		"/bin/true", NULL};
+	const char *end[] = {"/bench/bin/crun", "--cgroup-manager=cgroupfs", "delete", "--force",
+		"crun-sleep", NULL};
+
+	run(start);
+	for (size_t i = 0; i < count; i++)
+		us[i] = run(exec);
+	run(end);
+}
+
+/* ---- what the agent weighs ------------------------------------------------------------------- */
+
+static unsigned number_after(const char *path, const char *key)
+{
+	char text[4096];
+	const char *at;
+
+	if (file_read(path, text, sizeof(text)) < 0)
+		return 0;
+	at = strstr(text, key);
+	return at ? (unsigned)strtoul(at + strlen(key), NULL, 10) : 0;
+}
+
+/* Summed over all processes that run the agent's program: KiB, processes, threads. */
+static void weigh(double *out)
+{
+	_cleanup_dir_ DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	out[0] = out[1] = out[2] = 0;
+	while (proc && (entry = readdir(proc))) {
+		char path[300], exe[64];
+		ssize_t n;
+
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		str_format(path, sizeof(path), "/proc/%s/exe", entry->d_name);
+		n = readlink(path, exe, sizeof(exe) - 1);
+		if (n < 0)
+			continue;
+		exe[n] = '\0';
+		if (!str_eq(exe, AGENT))
+			continue;
+		str_format(path, sizeof(path), "/proc/%s/smaps_rollup", entry->d_name);
+		out[0] += number_after(path, "\nPss:");
+		str_format(path, sizeof(path), "/proc/%s/status", entry->d_name);
+		out[2] += number_after(path, "\nThreads:");
+		out[1]++;
+	}
+}
+
+/* What the whole guest has forked and switched so far (/proc/stat): two counts. */
+static void count_work(double *out)
+{
+	char text[8192];
+	const char *forks, *switches;
+
+	if (file_read("/proc/stat", text, sizeof(text)) < 0)
+		bench_die("/proc/stat", strerror(errno));
+	forks = strstr(text, "\nprocesses ");
+	switches = strstr(text, "\nctxt ");
+	out[0] = forks ? strtod(forks + strlen("\nprocesses "), NULL) : 0;
+	out[1] = switches ? strtod(switches + strlen("\nctxt "), NULL) : 0;
+}
+
+/* ---- orders ---------------------------------------------------------------------------------- */
+
+/* Carries out one order; how many numbers it has put into out. */
+static size_t obey(char *line, double out[64])
+{
+	char *word = strsep(&line, " "), *arg = line ? line : (char *)"";
+
+	if (str_eq(word, "boot")) {
+		out[0] = agent_listens_us - agent_start_us;
+		out[1] = agent_start_us; /* the clock starts with the kernel */
+		return 2;
+	}
+	if (str_eq(word, "container")) {
+		bench_container(&agent, (enum bench_kind)atol(arg), out);
+		return BENCH_STEPS;
+	}
+	if (str_eq(word, "floor"))
+		out[0] = run_floor(strchr(arg, 'a'), strchr(arg, 's'));
+	else if (str_eq(word, "crun"))
+		out[0] = run_crun(str_eq(arg, "seccomp") ? BUNDLE "/seccomp" : BUNDLE "/plain");
+	else if (str_eq(word, "exec"))
+		out[0] = bench_exec(&agent, arg);
+	else if (str_eq(word, "stats"))
+		out[0] = bench_stats(&agent, arg);
+	else if (str_eq(word, "health"))
+		out[0] = bench_health(&agent);
+	else if (str_eq(word, "hold"))
+		bench_hold(&agent, arg), out[0] = 0;
+	else if (str_eq(word, "drop"))
+		bench_drop(&agent, arg), out[0] = 0;
+	else if (str_eq(word, "weigh"))
+		return weigh(out), 3;
+	else if (str_eq(word, "work"))
+		return count_work(out), 2;
+	else if (str_eq(word, "crunexec"))
+		return crun_exec(10, out), 10;
+	else
+		bench_die("unknown order", word);
+	return 1;
+}
+
+static void serve(int sock)
+{
+	FILE *f = fdopen(sock, "r+");
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		double out[64];
+		size_t n;
+
+		line[strcspn(line, "\n")] = '\0';
+		n = obey(line, out);
+		fprintf(f, "OK");
+		for (size_t i = 0; i < n; i++)
+			fprintf(f, " %.1f", out[i]);
+		fprintf(f, "\n");
+		fflush(f);
+	}
+}
+
+static void take_orders(void)
+{
+	static const char *const bare[] = {"/bench/bare_vsock", "serve", "6001", NULL};
+	struct address address = {.kind = ADDRESS_VSOCK, .cid = (uint32_t)-1, .port = BENCH_PORT};
+	struct error err = ERROR_INIT;
+	int sock, fd;
+
+	bench_connect(&agent, "vsock://1:1024");
+	agent_listens_us = bench_now_us();
+	write_bundle(BUNDLE "/plain", false, "\"/bin/true\"");
+	write_bundle(BUNDLE "/seccomp", true, "\"/bin/true\"");
+	write_bundle(BUNDLE "/sleep", false, "\"/bin/sleep\",\"1000000\"");
+	spawn(bare, -1);
+	sock = address_listen(&address, 4, &err);
+	if (sock < 0)
+		bench_die("listen for orders", err.text);
+	fd_set_nonblock(sock, false);
+	while ((fd = accept(sock, NULL, NULL)) >= 0)
+		serve(fd);
+	bench_die("accept", strerror(errno));
+}
+
+int main(int argc, char *argv[])
+{
+	agent_start_us = bench_now_us();
+	if (getpid() != 1)
+		bench_die("bench_guest", "must be PID 1");
+	signal(SIGPIPE, SIG_IGN);
+	switch (fork()) {
+	case -1:
+		bench_die("fork", strerror(errno));
+	case 0:
+		setsid();
+		take_orders();
+		return 1;
+	default:
+		execv(AGENT, argv);
+		bench_die(AGENT, strerror(errno));
+	}
+}

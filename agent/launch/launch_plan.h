@@ -20,7 +20,7 @@ struct launch_plan; /* defined in launch_plan_types.h for launch/ only */
 /* What the sandbox knows beyond the spec. Strings are borrowed for the call. */
 struct launch_config {
 	const char *container_id;
-	const char *rootfs; /* absolute path in the guest: bind mount of Root.Path in the bundle */
+	const char *rootfs; /* Root.Path: absolute path in the guest */
 	const char *cgroup_path; /* absolute path of the container's cgroup directory */
 	bool no_pivot;		 /* "/" is an initramfs: MS_MOVE and chroot instead of pivot_root */
 	/* namespaces that are joined instead of made (pod-wide ipc, uts, pid); -1 = none. Not

@@ -45,7 +45,7 @@ static bool is_directory(int fd)
 
 /* ---- the root itself ------------------------------------------------------------------------ */
 
-/* The bundle's path is the agent's own: no component of it may be a link. */
+/* No component of it may be a link: mountinfo would name it otherwise. */
 static int open_plain_directory(const char *path, struct error *err)
 {
 	struct open_how how = {

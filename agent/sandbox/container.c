@@ -135,7 +135,7 @@ int container_exec(struct container *container, const char *exec_id, const Grpc_
 	process_event_fn on_event, void *owner, struct process **ret, struct error *err)
 {
 	struct launch_config config = {.container_id = container->id,
-		.rootfs = container->rootfs,
+		.rootfs = container->request->oci->root->path,
 		.cgroup_path = container->cgroup.path,
 		.no_pivot = container->sandbox->no_pivot,
 		.ipc_fd = -1,
@@ -188,7 +188,7 @@ void container_init_exited(struct container *container)
 		container_thaw(container);
 	if (container->state == CONTAINER_RUNNING || container->state == CONTAINER_CREATED)
 		container->state = CONTAINER_STOPPED;
-	log_record(LOG_INFO, "sandbox", "container stopped", "container-id", container->id, NULL);
+	log_record(LOG_DEBUG, "sandbox", "container stopped", "container-id", container->id, NULL);
 }
 
 void container_free(struct container *container)

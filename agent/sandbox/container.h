@@ -1,5 +1,5 @@
 /*
- * container: one container: its state, processes, cgroup, storages and bundle.
+ * container: one container: its state, processes, cgroup and storages.
  *
  *   state     meaning                          Start Exec Signal Remove Pause Resume Update
  *   CREATING  steps of container_create run    -     -    -      aborts -     -      -
@@ -72,7 +72,6 @@ typedef void (*container_created_fn)(
  */
 enum container_step {
 	STEP_STORAGES, /* helpers: mounts, in the request's order */
-	STEP_BUNDLE,   /* helper: directory, bind mount of Root.Path */
 	STEP_SECCOMP,  /* helper: compiled filter in a memfd */
 	STEP_CGROUP,   /* group, limits, OOM target */
 	STEP_LAUNCH,   /* init stands before exec */
@@ -88,9 +87,7 @@ struct container {
 	enum container_step step;
 	struct arena arena;			     /* the create call's: spec and all */
 	const Grpc__CreateContainerRequest *request; /* in the arena */
-	char bundle[PATH_MAX], rootfs[PATH_MAX];     /* rootfs: where Root.Path is bound */
-	bool bundle_made;
-	struct container_storage *storages; /* in the arena */
+	struct container_storage *storages;	     /* in the arena */
 	size_t storage_count, storage_next;
 	struct helper helper; /* the one helper a step or the teardown waits for */
 	int seccomp_fd;

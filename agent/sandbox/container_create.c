@@ -1,19 +1,14 @@
 /*
  * container_create: the asynchronous steps of one creation. What can be checked without doing
  * anything is checked first; then each step is ended by an event that starts the next:
- * storages (helpers) -> bundle (helper) -> seccomp (helper) -> cgroup -> launch. A failure at any
+ * storages (helpers) -> seccomp (helper) -> cgroup -> launch. A failure at any
  * point hands the container to container_undo(); the caller hears of it when all is undone.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -22,7 +17,6 @@
 #include "base/strings.h"
 #include "kernel/cgroup_devices.h"
 #include "kernel/cgroup_limits.h"
-#include "kernel/mount.h"
 #include "kernel/seccomp.h"
 #include "hard_limits.h"
 #include "sandbox/container.h"
@@ -104,7 +98,7 @@ static int make_plan(struct container *container, const char *cgroup_path, struc
 	const struct launch_plan **plan, struct error *err)
 {
 	struct launch_config config = {.container_id = container->id,
-		.rootfs = container->rootfs,
+		.rootfs = container->request->oci->root->path,
 		.cgroup_path = cgroup_path,
 		.no_pivot = container->sandbox->no_pivot};
 	int r = choose_namespaces(container, &config, err);
@@ -194,34 +188,8 @@ static int acquire_next_storage(struct container *container, struct error *err)
 	return 0;
 }
 
-/* ---- bundle
- * -------------------------------------------------------------------------------------- */
-
-/* In a helper: Root.Path may lie on a disk or a share. */
-static int make_bundle(void *arg, struct error *err)
-{
-	const struct container *container = arg;
-	const char *root = container->request->oci->root->path;
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
-	_cleanup_fd_ int fd = -1;
-	char source[64];
-	int r;
-
-	fd = (int)syscall(SYS_openat2, AT_FDCWD, root, &how, sizeof(how));
-	if (fd < 0)
-		return error_errno(err, errno, "open root file system %s", root);
-	r = path_mkdirs(container->bundle, 0755);
-	if (r < 0)
-		return error_errno(err, -r, "make bundle %s", container->bundle);
-	if (str_eq(root, container->rootfs))
-		return 0; /* a storage mounted it in place */
-	if (mkdir(container->rootfs, 0755) < 0)
-		return error_errno(err, errno, "make %s", container->rootfs);
-	str_format(source, sizeof(source), "/proc/self/fd/%d", fd);
-	r = mount_bind(source, container->rootfs, false, 0, err);
-	return r < 0 ? error_prefix(err, "bind root file system %s", root) : 0;
-}
+/* ---- seccomp
+ * ------------------------------------------------------------------------------------- */
 
 static void on_helper(struct helper *helper, int result, const struct error *err)
 {
@@ -241,16 +209,6 @@ static void on_helper(struct helper *helper, int result, const struct error *err
 	container->step++;
 	run_steps(container);
 }
-
-static int start_bundle(struct container *container, struct error *err)
-{
-	container->bundle_made = true;
-	return helper_run(container->sandbox->loop, &container->helper, make_bundle, container,
-		HELPER_TIMEOUT_MS, on_helper, "make bundle", err);
-}
-
-/* ---- seccomp
- * ------------------------------------------------------------------------------------- */
 
 static int compile_filter(void *arg, struct error *err)
 {
@@ -308,7 +266,7 @@ static void finish(struct container *container)
 	container->step = STEP_DONE;
 	container->state = CONTAINER_CREATED;
 	share_pid_namespace(container);
-	log_record(LOG_INFO, "sandbox", "container created", "container-id", container->id, NULL);
+	log_record(LOG_DEBUG, "sandbox", "container created", "container-id", container->id, NULL);
 	if (container->created)
 		container->created(container->created_owner, container, NULL);
 }
@@ -365,8 +323,6 @@ static int run_step(struct container *container, struct error *err)
 		return container->storage_next < container->storage_count
 			       ? acquire_next_storage(container, err)
 			       : 1;
-	case STEP_BUNDLE:
-		return start_bundle(container, err);
 	case STEP_SECCOMP:
 		return start_seccomp(container, err);
 	case STEP_CGROUP:
@@ -413,9 +369,6 @@ static struct container *new_container(
 	list_init(&container->processes);
 	list_init(&container->updates);
 	waiter_list_init(&container->removed);
-	str_format(container->bundle, sizeof(container->bundle), "%s/%s",
-		sandbox->options.run_directory, container->id);
-	str_format(container->rootfs, sizeof(container->rootfs), "%s/rootfs", container->bundle);
 	list_append(&sandbox->containers, &container->node);
 	sandbox->container_count++;
 	return container;

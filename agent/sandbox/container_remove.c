@@ -5,21 +5,15 @@
  *   kill      everything in the group, every process of ours and the helper of a step under way (it
  *             may be in the middle of a mount); wait until all are reaped and the group is empty
  *   group     last look at the OOM counters, then rmdir with its child groups
- *   unmount   helper: the bind mount in the bundle (found in mountinfo, not in our memory: a killed
- *             helper may have mounted it)
  *   storages  give back, last first
- *   bundle    helper: remove the directory
  */
 #include <errno.h>
 #include <signal.h>
-#include <sys/mount.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/path.h"
 #include "base/strings.h"
 #include "hard_limits.h"
-#include "kernel/mount.h"
 #include "sandbox/container.h"
 #include "sandbox/container_update.h"
 #include "sandbox/sandbox.h"
@@ -35,7 +29,7 @@ static void finish(struct container *container)
 	struct waiter_list removed;
 	container_created_fn created = container->created;
 
-	log_record(LOG_INFO, "sandbox", "container removed", "container-id", container->id, NULL);
+	log_record(LOG_DEBUG, "sandbox", "container removed", "container-id", container->id, NULL);
 	/* A creation that failed is told last, when nothing of it is left. */
 	if (container->step != STEP_DONE && created) {
 		container->created = NULL;
@@ -51,34 +45,6 @@ static void finish(struct container *container)
 	container_free(container);
 	waiter_wake_all(&removed, 0);
 	sandbox_progress(sandbox);
-}
-
-static int remove_bundle(void *arg, struct error *err)
-{
-	const struct container *container = arg;
-	int r = path_remove_tree(container->bundle);
-
-	return r < 0 ? error_errno(err, -r, "remove bundle %s", container->bundle) : 0;
-}
-
-static void on_bundle_removed(struct helper *helper, int result, const struct error *err)
-{
-	struct container *container = container_of(helper, struct container, helper);
-	char text[ERROR_RENDER_MAX];
-
-	if (result < 0)
-		log_record(LOG_ERROR, "sandbox", "bundle stays behind", "container-id",
-			container->id, "error", error_render(err, text, sizeof(text)), NULL);
-	finish(container);
-}
-
-static void start_remove_bundle(struct container *container)
-{
-	struct error err = ERROR_INIT;
-
-	if (helper_run(container->sandbox->loop, &container->helper, remove_bundle, container,
-		    HELPER_TIMEOUT_MS, on_bundle_removed, "remove bundle", &err) < 0)
-		on_bundle_removed(&container->helper, -EAGAIN, &err);
 }
 
 /* ---- storages
@@ -103,44 +69,7 @@ static void release_next_storage(struct container *container)
 			&container->sandbox->storages, &storage->user, false, on_storage_released);
 		return;
 	}
-	start_remove_bundle(container);
-}
-
-/* ---- bundle mount
- * --------------------------------------------------------------------------------- */
-
-static int unmount_bundle(void *arg, struct error *err)
-{
-	const struct container *container = arg;
-
-	/* a storage may have mounted it in place: then the unmount is that storage's */
-	if (str_eq(container->request->oci->root->path, container->rootfs))
-		return 0;
-	return mount_unmount_all_at(container->rootfs, MNT_DETACH, err);
-}
-
-static void on_unmounted(struct helper *helper, int result, const struct error *err)
-{
-	struct container *container = container_of(helper, struct container, helper);
-	char text[ERROR_RENDER_MAX];
-
-	if (result < 0)
-		log_record(LOG_ERROR, "sandbox", "bundle stays mounted", "container-id",
-			container->id, "error", error_render(err, text, sizeof(text)), NULL);
-	release_next_storage(container);
-}
-
-static void start_unmount(struct container *container)
-{
-	struct error err = ERROR_INIT;
-
-	if (!container->bundle_made) {
-		release_next_storage(container);
-		return;
-	}
-	if (helper_run(container->sandbox->loop, &container->helper, unmount_bundle, container,
-		    HELPER_TIMEOUT_MS, on_unmounted, "unmount bundle", &err) < 0)
-		on_unmounted(&container->helper, -EAGAIN, &err);
+	finish(container);
 }
 
 /* ---- processes and group
@@ -174,7 +103,7 @@ static void remove_group(struct container *container)
 		return;
 	}
 	event_timer_stop(&container->teardown_timer);
-	start_unmount(container);
+	release_next_storage(container);
 }
 
 static void on_settled(struct event_task *task)
@@ -221,7 +150,7 @@ static void give_up(struct container *container, const struct error *err)
 	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
 	if (container->step != STEP_DONE) {
 		helper_cancel(&container->helper);
-		start_unmount(container);
+		release_next_storage(container);
 		return;
 	}
 	container->state = CONTAINER_STOPPED;

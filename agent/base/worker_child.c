@@ -78,15 +78,44 @@ static ssize_t read_file(int dirfd, const char *name, char *text)
 	return fd < 0 ? -errno : read_text(fd, text);
 }
 
-static int send_answer(int socket, const struct worker_answer *answer, size_t len)
+/* Answers that have not been sent yet. */
+struct batch {
+	size_t len;
+	char data[WORKER_BATCH_MAX];
+};
+
+static int batch_send(int socket, struct batch *batch)
 {
-	size_t size = offsetof(struct worker_answer, text) + len;
 	ssize_t n;
 
 	do
-		n = send(socket, answer, size, MSG_NOSIGNAL);
+		n = send(socket, batch->data, batch->len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)size ? 0 : -EIO;
+	if (n != (ssize_t)batch->len)
+		return -EIO;
+	batch->len = 0;
+	return 0;
+}
+
+/* Sends what is there when another answer might not fit. */
+static int batch_make_room(int socket, struct batch *batch)
+{
+	if (sizeof(batch->data) - batch->len >= sizeof(struct worker_answer) + WORKER_FILE_MAX)
+		return 0;
+	return batch_send(socket, batch);
+}
+
+/* The file goes behind its answer's head; dir_error stands for it when there is no folder. */
+static void batch_add(struct batch *batch, struct worker_answer answer, int dirfd, int dir_error,
+	const char *name)
+{
+	char *head = batch->data + batch->len;
+	ssize_t n = dir_error ? dir_error : read_file(dirfd, name, head + sizeof(answer));
+
+	answer.errnum = n < 0 ? (int32_t)-n : 0;
+	answer.len = n < 0 ? 0 : (uint32_t)n;
+	memcpy(head, &answer, sizeof(answer));
+	batch->len += sizeof(answer) + answer.len;
 }
 
 /* The next string of the question; NULL when it is not ended within it. */
@@ -103,7 +132,7 @@ static const char *next_string(const char **at, const char *stop)
 static int answer_question(int socket, const char *data, size_t size)
 {
 	struct worker_question head;
-	struct worker_answer answer;
+	struct batch batch;
 	_cleanup_fd_ int dirfd = -1;
 	const char *at = data + sizeof(head), *stop = data + size, *dir;
 	int dir_error;
@@ -116,20 +145,18 @@ static int answer_question(int socket, const char *data, size_t size)
 		return -EPROTO;
 	dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	dir_error = dirfd < 0 ? -errno : 0;
+	batch.len = 0;
 	for (uint32_t i = 0; i < head.count; i++) {
 		const char *name = next_string(&at, stop);
-		ssize_t n;
 
 		if (!name)
 			return -EPROTO;
-		n = dir_error ? dir_error : read_file(dirfd, name, answer.text);
-		answer.id = head.id;
-		answer.index = i;
-		answer.errnum = n < 0 ? (int32_t)-n : 0;
-		if (send_answer(socket, &answer, n < 0 ? 0 : (size_t)n) < 0)
+		if (batch_make_room(socket, &batch) < 0)
 			return -EIO;
+		batch_add(&batch, (struct worker_answer){.id = head.id, .index = i}, dirfd,
+			dir_error, name);
 	}
-	return 0;
+	return batch_send(socket, &batch);
 }
 
 void worker_child_main(int socket)

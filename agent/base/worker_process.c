@@ -186,37 +186,59 @@ static void on_pump(struct event_task *task)
  */
 
 /* Checks one answer against what was asked, and keeps its text. 0 or negative errno. */
-static int take_answer(struct worker *worker, const struct worker_answer *answer, size_t size)
+static int take_answer(
+	struct worker *worker, const struct worker_answer *answer, const char *bytes, size_t room)
 {
 	struct worker_request *request = first_request(worker);
 	struct worker_file *file = &worker->files[worker->received];
-	size_t len = size - offsetof(struct worker_answer, text);
 	char *text;
 
-	if (size < offsetof(struct worker_answer, text) || len > WORKER_FILE_MAX)
+	if (answer->len > room || answer->len > WORKER_FILE_MAX)
 		return -EPROTO;
-	if (answer->id != worker->busy_id || answer->index != worker->received ||
-		answer->errnum < 0 || (answer->errnum && len))
+	if (!worker->busy || worker->received == worker->expected ||
+		answer->id != worker->busy_id || answer->index != worker->received ||
+		answer->errnum < 0 || (answer->errnum && answer->len))
 		return -EPROTO;
-	text = malloc(len + 1);
+	text = malloc((size_t)answer->len + 1);
 	if (!text)
 		return -ENOMEM;
-	memcpy(text, answer->text, len);
-	text[len] = '\0';
-	*file = (struct worker_file){.errnum = answer->errnum, .text = text, .len = len};
+	memcpy(text, bytes, answer->len);
+	text[answer->len] = '\0';
+	*file = (struct worker_file){.errnum = answer->errnum, .text = text, .len = answer->len};
 	if (request && request->id == worker->busy_id)
 		file->name = request->names[worker->received];
 	worker->received++;
 	return 0;
 }
 
+/* All answers of one message. */
+static int take_batch(struct worker *worker, const char *at, size_t left)
+{
+	while (left > 0) {
+		struct worker_answer answer;
+		int r;
+
+		if (left < sizeof(answer))
+			return -EPROTO;
+		memcpy(&answer, at, sizeof(answer));
+		at += sizeof(answer);
+		left -= sizeof(answer);
+		r = take_answer(worker, &answer, at, left);
+		if (r < 0)
+			return r;
+		at += answer.len;
+		left -= answer.len;
+	}
+	return 0;
+}
+
 static void on_readable(struct event_source *source, uint32_t events)
 {
 	struct worker *worker = container_of(source, struct worker, source);
-	struct worker_answer answer;
+	char batch[WORKER_BATCH_MAX];
 
 	for (;;) {
-		ssize_t n = recv(source->fd, &answer, sizeof(answer), MSG_TRUNC);
+		ssize_t n = recv(source->fd, batch, sizeof(batch), MSG_TRUNC);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -228,8 +250,7 @@ static void on_readable(struct event_source *source, uint32_t events)
 			replace_child(worker, -EIO, "it is gone");
 			return;
 		}
-		if (!worker->busy || (size_t)n > sizeof(answer) ||
-			take_answer(worker, &answer, (size_t)n) < 0) {
+		if ((size_t)n > sizeof(batch) || take_batch(worker, batch, (size_t)n) < 0) {
 			replace_child(worker, -EIO, "its answer does not fit the request");
 			return;
 		}

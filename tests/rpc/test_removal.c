@@ -265,6 +265,19 @@ static void test_group_that_stays(void **state)
 	agent_assert_census(&agent, &before);
 }
 
+/* Its caller's timeout must not outlive the call: it would come during the next test, which waits.
+ */
+static void test_timeout_of_a_quick_removal(void **state)
+{
+	Grpc__RemoveContainerRequest remove = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+
+	container_run(&agent, "quick", "sleep 1000");
+	remove.container_id = (char *)"quick";
+	remove.timeout = 1;
+	agent_ok(&agent, "RemoveContainer", &remove);
+	agent_assert_census(&agent, &before);
+}
+
 static void set_frozen(const char *hierarchy, const char *id, bool frozen)
 {
 	char path[PATH_MAX], pid[16];
@@ -321,6 +334,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_shared_parent_group),
 	cmocka_unit_test(test_nested_groups),
 	cmocka_unit_test(test_group_that_stays),
+	cmocka_unit_test(test_timeout_of_a_quick_removal),
 	cmocka_unit_test(test_process_that_does_not_die),
 };
 

@@ -163,6 +163,18 @@ int agent_write_stdin(struct ttrpc_client *client, struct agent_call *call, cons
 		&grpc__write_stream_response__descriptor, NO_TIMEOUT, done, err);
 }
 
+int agent_resize(struct ttrpc_client *client, struct agent_call *call, const char *id,
+	uint32_t rows, uint32_t columns, client_call_fn done, struct error *err)
+{
+	Grpc__TtyWinResizeRequest request = GRPC__TTY_WIN_RESIZE_REQUEST__INIT;
+
+	request.container_id = (char *)id;
+	request.exec_id = (char *)id;
+	request.row = rows;
+	request.column = columns;
+	return start_empty(client, call, "TtyWinResize", &request.base, done, err);
+}
+
 int agent_close_stdin(struct ttrpc_client *client, struct agent_call *call, const char *id,
 	client_call_fn done, struct error *err)
 {

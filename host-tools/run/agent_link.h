@@ -48,6 +48,8 @@ int agent_read(struct ttrpc_client *client, struct agent_call *call, const char 
 	const char *id, uint32_t len, client_call_fn done, struct error *err);
 int agent_write_stdin(struct ttrpc_client *client, struct agent_call *call, const char *id,
 	const void *data, size_t len, client_call_fn done, struct error *err);
+int agent_resize(struct ttrpc_client *client, struct agent_call *call, const char *id,
+	uint32_t rows, uint32_t columns, client_call_fn done, struct error *err);
 int agent_close_stdin(struct ttrpc_client *client, struct agent_call *call, const char *id,
 	client_call_fn done, struct error *err);
 

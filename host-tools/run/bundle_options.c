@@ -41,6 +41,7 @@ static void adopt_process(struct spec_builder *b, Grpc__Process *process)
 		spec_build_args(b, process);
 	if (b->spec->workdir)
 		process->cwd = spec_text(b, b->spec->workdir);
+	spec_build_terminal(b, process);
 	if (!b->spec->keep_user)
 		spec_build_user(b, process);
 }

@@ -87,13 +87,15 @@ void spec_put_env(Grpc__Process *process, char *entry)
 
 static void build_env(struct spec_builder *b, Grpc__Process *process)
 {
-	process->env = spec_new(b, b->spec->env_count + 3, sizeof(*process->env));
+	process->env = spec_new(b, b->spec->env_count + 4, sizeof(*process->env));
 	if (!process->env)
 		return;
 	spec_put_env(process,
 		spec_text(b, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
 	spec_put_env(process, spec_print(b, "%s%s", "HOSTNAME=", b->spec->id));
 	spec_put_env(process, spec_print(b, "%s%s", "HOME=", b->spec->user->home));
+	if (b->spec->terminal && b->spec->term)
+		spec_put_env(process, spec_print(b, "%s%s", "TERM=", b->spec->term));
 	if (b->failed)
 		return;
 	for (size_t i = 0; i < b->spec->env_count; i++)
@@ -143,6 +145,7 @@ static void build_process(struct spec_builder *b, Grpc__Spec *oci)
 	spec_build_args(b, process);
 	build_env(b, process);
 	spec_build_user(b, process);
+	spec_build_terminal(b, process);
 	build_capabilities(b, process);
 }
 

@@ -19,7 +19,10 @@ struct container_spec {
 	size_t arg_count; /* 0: /bin/sh */
 	char *const *env; /* KEY=VALUE, added to and overriding the defaults */
 	size_t env_count;
-	const char *workdir; /* NULL: / */
+	bool terminal;
+	uint16_t rows, columns; /* of the terminal; 0 = unknown */
+	const char *term;	/* what kind of terminal; NULL = none is said */
+	const char *workdir;	/* NULL: / */
 	const struct user_identity *user;
 	uint64_t memory_bytes; /* limit, also the size of the writable overlay */
 	int64_t cpu_quota;     /* microseconds a period; 0 = none */

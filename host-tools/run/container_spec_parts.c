@@ -125,6 +125,27 @@ failed:
 	b->failed = true;
 }
 
+/* ---- terminal -----------------------------------------------------------------------------------
+ */
+
+void spec_build_terminal(struct spec_builder *b, Grpc__Process *process)
+{
+	Grpc__Box *box;
+
+	if (!b->spec->terminal)
+		return;
+	process->terminal = true;
+	if (b->spec->rows == 0)
+		return;
+	box = spec_new(b, 1, sizeof(*box));
+	if (!box)
+		return;
+	grpc__box__init(box);
+	box->height = b->spec->rows;
+	box->width = b->spec->columns;
+	process->consolesize = box;
+}
+
 /* ---- device rules -----------------------------------------------------------------------------
  */
 

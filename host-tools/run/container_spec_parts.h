@@ -28,6 +28,8 @@ void spec_build_devices(struct spec_builder *b, Grpc__LinuxResources *resources)
 
 /* Parts that options give. */
 void spec_build_args(struct spec_builder *b, Grpc__Process *process);
+/* The terminal, if one was asked for. */
+void spec_build_terminal(struct spec_builder *b, Grpc__Process *process);
 void spec_build_user(struct spec_builder *b, Grpc__Process *process);
 /* Replaces the entry with the same key, or appends: the array has room. */
 void spec_put_env(Grpc__Process *process, char *entry);

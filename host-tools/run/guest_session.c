@@ -273,6 +273,13 @@ static void fail_start(struct guest_session *session, const char *stage, const s
 	session->failure.show_console = false;
 }
 
+static bool has_terminal(const struct guest_session *session)
+{
+	const Grpc__Spec *oci = session->request.container->oci;
+
+	return oci && oci->process && oci->process->terminal;
+}
+
 static void on_started(struct client_call *call, int result, const struct error *err)
 {
 	struct guest_session *session = session_from(agent_call_finished(call));
@@ -288,9 +295,10 @@ static void on_started(struct client_call *call, int result, const struct error 
 		r = process_output_start(&session->err, session->client, session->id, &why);
 	if (r == 0)
 		r = process_input_start(&session->in, session->loop, session->client, session->id,
-			session->request.in_fd, &why);
+			session->request.in_fd, has_terminal(session), &why);
 	if (r < 0)
 		fail(session, "the container's streams", NULL, &why);
+	process_window_start(&session->window, session->client, session->id);
 	process_signals_start(&session->signals, session->client, session->id);
 	tell(session, session->events.started);
 }
@@ -385,6 +393,12 @@ void guest_session_signal(struct guest_session *session, int signal)
 		process_signals_send(&session->signals, signal);
 }
 
+void guest_session_resize(struct guest_session *session, uint16_t rows, uint16_t columns)
+{
+	if (!session->over)
+		process_window_resize(&session->window, rows, columns);
+}
+
 void guest_session_release(struct guest_session *session)
 {
 	if (!session->loop)
@@ -393,6 +407,7 @@ void guest_session_release(struct guest_session *session)
 	event_task_cancel(&session->over_task);
 	agent_call_drop(&session->call);
 	agent_call_drop(&session->oom_call);
+	process_window_release(&session->window);
 	process_signals_release(&session->signals);
 	process_input_release(&session->in);
 	process_output_release(&session->out);

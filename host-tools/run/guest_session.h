@@ -11,6 +11,7 @@
 #include "run/process_input.h"
 #include "run/process_output.h"
 #include "run/process_signals.h"
+#include "run/process_window.h"
 
 #include <stdbool.h>
 
@@ -50,6 +51,7 @@ struct guest_session {
 	struct agent_call call; /* the one step under way */
 	struct agent_call oom_call;
 	struct process_signals signals;
+	struct process_window window;
 	struct process_output out, err;
 	struct process_input in;
 	struct session_result result;
@@ -68,6 +70,8 @@ int guest_session_start(struct guest_session *session, struct event_loop *loop, 
 void guest_session_end(struct guest_session *session);
 /* To the container's first process, as soon as it runs. */
 void guest_session_signal(struct guest_session *session, int signal);
+/* The size of its terminal, if it has one. */
+void guest_session_resize(struct guest_session *session, uint16_t rows, uint16_t columns);
 void guest_session_release(struct guest_session *session); /* accepts zeroed */
 
 #endif

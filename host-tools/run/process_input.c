@@ -7,6 +7,8 @@
 
 #include "base/cleanup.h"
 
+#define EOF_CHARACTER 4
+
 static void send_rest(struct process_input *input);
 
 static void stop(struct process_input *input)
@@ -21,9 +23,22 @@ static void on_closed(struct client_call *call, int result, const struct error *
 	agent_call_finished(call);
 }
 
+/* Within a line the first ^D only sends it off (termios(3), VEOF). */
+static void type_end(struct process_input *input)
+{
+	input->len = input->mid_line ? 2 : 1;
+	input->sent = 0;
+	memset(input->piece, EOF_CHARACTER, input->len);
+	send_rest(input);
+}
+
 static void close_stdin(struct process_input *input)
 {
 	stop(input);
+	if (input->terminal) {
+		type_end(input);
+		return;
+	}
 	agent_close_stdin(input->client, &input->call, input->id, on_closed, NULL);
 }
 
@@ -81,10 +96,12 @@ static void on_sent(struct client_call *call, int result, const struct error *er
 		return;
 	}
 	input->sent += taken;
-	if (input->sent < input->len)
+	if (input->sent < input->len) {
 		send_rest(input);
-	else
+	} else if (!input->ended) {
+		input->mid_line = input->piece[input->len - 1] != '\n';
 		read_on(input);
+	}
 }
 
 static void send_rest(struct process_input *input)
@@ -95,7 +112,7 @@ static void send_rest(struct process_input *input)
 }
 
 int process_input_start(struct process_input *input, struct event_loop *loop,
-	struct ttrpc_client *client, const char *id, int fd, struct error *err)
+	struct ttrpc_client *client, const char *id, int fd, bool terminal, struct error *err)
 {
 	int r;
 
@@ -104,6 +121,7 @@ int process_input_start(struct process_input *input, struct event_loop *loop,
 	input->client = client;
 	input->id = id;
 	input->fd = fd;
+	input->terminal = terminal;
 	if (fd < 0) {
 		close_stdin(input);
 		return 0;

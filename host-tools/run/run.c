@@ -28,9 +28,12 @@
 /* After the agent is lost: how long QEMU may take to tell why. */
 #define GONE_PATIENCE_MS 500
 
+/* A raw terminal does not return to the line's beginning by itself. */
+static const char *line_end = "";
+
 void run_say(const char *text)
 {
-	fprintf(stderr, "cradle: %s\n", text);
+	fprintf(stderr, "cradle: %s%s\n", text, line_end);
 }
 
 /* ---- the VM and the session: events
@@ -69,14 +72,35 @@ static void on_created(void *owner)
 	mark(owner, STAGE_CONTAINER_CREATED);
 }
 
+static void take_terminal(struct run *run)
+{
+	struct error err = ERROR_INIT;
+	char text[ERROR_RENDER_MAX];
+
+	if (!run->options.tty || !isatty(0))
+		return;
+	if (terminal_make_raw(&run->terminal, 0, &err) < 0)
+		run_say(error_render(&err, text, sizeof(text)));
+	else
+		line_end = "\r";
+}
+
+static void give_terminal_back(struct run *run)
+{
+	terminal_restore(&run->terminal);
+	line_end = "";
+}
+
 static void on_started(void *owner)
 {
 	mark(owner, STAGE_CONTAINER_STARTED);
+	take_terminal(owner);
 	run_control_started(owner);
 }
 
 static void on_exited(void *owner)
 {
+	give_terminal_back(owner);
 	mark(owner, STAGE_CONTAINER_EXITED);
 	run_control_exited(owner);
 }
@@ -122,7 +146,7 @@ static void on_up(void *owner, int fd)
 		.sandbox_id = run->id,
 		.container = run->container,
 		.memory_limit = run->sizing.limit_bytes,
-		.in_fd = run->options.interactive ? 0 : -1,
+		.in_fd = run->options.interactive || (run->options.tty && isatty(0)) ? 0 : -1,
 		.out_fd = 1,
 		.err_fd = 2,
 		.want_stats = run->options.stats,
@@ -154,7 +178,7 @@ static void on_console_line(void *owner, const char *line)
 	if (strstr(line, AGENT_FIRST_WORDS))
 		mark(run, STAGE_KERNEL_HANDED_OVER);
 	if (run->options.verbose)
-		fprintf(stderr, "guest| %s\n", line);
+		fprintf(stderr, "guest| %s%s\n", line, line_end);
 }
 
 static void on_notice(void *owner, const char *text)
@@ -306,6 +330,7 @@ static int run_main(int argc, char **argv)
 	timing_init(
 		&run->timing, options.timing ? stderr : NULL, options.json, event_loop_now_ns());
 	code = run_container(run);
+	give_terminal_back(run);
 	if (run->failure.exit_code)
 		print_failure(run);
 	release(run);

@@ -8,13 +8,15 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/strings.h"
 #include "run/run_internal.h"
 
 #define SECOND_CHANCE_MS 1000
 /* After the limit: how long the container's end and its last output may take. */
 #define KILL_PATIENCE_MS 5000
 
-static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+static const int watched[] = {
+	SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
 
 static bool ends_a_run(int signal)
 {
@@ -42,6 +44,14 @@ static bool is_second_interrupt(struct run *run)
 	return false;
 }
 
+static void on_hangup_over(struct event_timer *timer)
+{
+	struct run *run = container_of(timer, struct run, control.hangup);
+
+	run_say("the terminal is gone, and the container did not end by that: ending the VM");
+	run_end(run, 128 + SIGHUP);
+}
+
 static void pass_on(struct run *run, int signal)
 {
 	struct run_control *control = &run->control;
@@ -51,13 +61,36 @@ static void pass_on(struct run *run, int signal)
 		run_end(run, 128 + SIGINT);
 		return;
 	}
+	if (signal == SIGHUP && run->options.tty)
+		event_timer_start(run->loop, &control->hangup, KILL_PATIENCE_MS, on_hangup_over,
+			"the terminal's hang-up");
 	if (signal == SIGTERM)
 		control->terminated = true;
 	guest_session_signal(&run->session, signal);
 }
 
+static void pass_on_size(struct run *run)
+{
+	uint16_t rows, columns;
+
+	if (run->options.tty && terminal_size(0, &rows, &columns))
+		guest_session_resize(&run->session, rows, columns);
+}
+
+/* True: it is about the terminal, not for the container. */
+static bool is_for_terminal(struct run *run, int signal)
+{
+	if (signal == SIGCONT)
+		terminal_renew(&run->terminal);
+	else if (signal == SIGWINCH && run->control.running)
+		pass_on_size(run);
+	return signal == SIGCONT || signal == SIGWINCH;
+}
+
 static void take_signal(struct run *run, int signal)
 {
+	if (is_for_terminal(run, signal))
+		return;
 	if (run->options.hold) {
 		/* Asked to end while holding is the usual end. */
 		if (ends_a_run(signal))
@@ -110,8 +143,11 @@ static void on_limit(struct event_timer *timer)
 {
 	struct run *run = container_of(timer, struct run, control.limit);
 
-	fprintf(stderr, "cradle: container %s ran longer than --timeout %s: killing it\n", run->id,
-		run->options.timeout_text);
+	char text[256];
+
+	str_format(text, sizeof(text), "container %s ran longer than --timeout %s: killing it",
+		run->id, run->options.timeout_text);
+	run_say(text);
 	guest_session_signal(&run->session, SIGKILL);
 	event_timer_start(run->loop, &run->control.kill, KILL_PATIENCE_MS, on_kill_over, "kill");
 }
@@ -119,6 +155,8 @@ static void on_limit(struct event_timer *timer)
 void run_control_started(struct run *run)
 {
 	run->control.running = true;
+	/* It may have changed while the VM booted. */
+	pass_on_size(run);
 	for (int signal = 1; signal < 64; signal++) {
 		if (run->control.early & 1ull << signal)
 			pass_on(run, signal);
@@ -133,6 +171,7 @@ void run_control_exited(struct run *run)
 	run->control.running = false;
 	event_timer_stop(&run->control.limit);
 	event_timer_stop(&run->control.kill);
+	event_timer_stop(&run->control.hangup);
 }
 
 void run_control_release(struct run *run)

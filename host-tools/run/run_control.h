@@ -15,6 +15,7 @@ struct run_control {
 	struct event_source signals;	  /* its descriptor is owned */
 	struct event_timer second_chance; /* running: one more SIGINT ends the VM */
 	struct event_timer limit, kill;
+	struct event_timer hangup; /* the terminal is gone: the container may end by itself */
 	uint64_t early;	 /* signals for the container that came before it; bit n: signal n */
 	bool running;	 /* the container does */
 	bool terminated; /* SIGTERM was passed on */

@@ -24,6 +24,9 @@
 	"  -w, --workdir DIR   working folder (default /)\n"                                       \
 	"  -u, --user U[:G]    user and group, names (from the image) or numbers (default 0)\n"    \
 	"  -i, --interactive   pass standard input on; without it the command reads end of file\n" \
+	"  -t, --tty           a terminal for the command; ours, if standard input is one, is "    \
+	"raw\n"                                                                                    \
+	"                      meanwhile, follows our window's size, and passes all keys on\n"     \
 	"  --name ID           container id and host name (default cradle-<random>)\n"             \
 	"  --timeout TIME      kill the container when it has run this long, e.g. 30s, 5m\n"       \
 	"\n"                                                                                       \
@@ -61,13 +64,12 @@
 	"Bundles: the container is the config.json's, in a VM. What is the host's in it is\n"      \
 	"rewritten as runtimes do: the network is the VM's (none), binds of /sys and /proc\n"      \
 	"become the guest's own, the cgroup's path is ours, device rules also allow null, zero,\n" \
-	"full, random, tty and ptys; cpuset, /etc/resolv.conf and (with a user namespace) mqueue " \
-	"are left out with a note. What\n"                                                         \
-	"the VM cannot give is refused by its name: other binds and file systems of the host,\n"   \
-	"namespaces with a path, hooks, AppArmor and SELinux labels, intelRdt, net_cls, blockIO\n" \
-	"by device, and properties that the agent's API does not have (such as "                   \
-	"linux.timeOffsets,\n"                                                                     \
-	"linux.resources.unified or process.scheduler).\n"                                         \
+	"full, random, tty and ptys; cpuset, /etc/resolv.conf and (with a user namespace) "        \
+	"mqueue\n"                                                                                 \
+	"are left out with a note. What the VM cannot give is refused by its name: other binds\n"  \
+	"and file systems of the host, namespaces with a path, hooks, AppArmor and SELinux\n"      \
+	"labels, intelRdt, net_cls, blockIO by device, and properties that the agent's API does\n" \
+	"not have (such as linux.resources.unified or process.scheduler).\n"                       \
 	"\n"                                                                                       \
 	"Exit code: the command's own; 128+n when signal n ended it (137 with a line on "          \
 	"standard\n"                                                                               \
@@ -78,6 +80,7 @@
 	"\n"                                                                                       \
 	"Examples:\n"                                                                              \
 	"  cradle run --rootfs build/x86_64/rootfs -- /bin/echo hello\n"                           \
+	"  cradle run -t --rootfs build/x86_64/rootfs\n"                                           \
 	"  tar c folder | cradle run -i --rootfs build/x86_64/rootfs -- tar t\n"                   \
 	"  cradle run --memory 64M --stats --rootfs build/x86_64/rootfs -- /bin/sh -c 'free -m'\n" \
 	"  cradle run --arch s390x --rootfs build/s390x/rootfs -- uname -m\n"                      \

@@ -11,6 +11,7 @@
 #include "run/image.h"
 #include "run/run_control.h"
 #include "run/run_options.h"
+#include "run/terminal.h"
 #include "run/timing.h"
 #include "vm/sizing.h"
 #include "vm/vm_boot.h"
@@ -36,6 +37,7 @@ struct run {
 	struct guest_session session;
 	struct vsock_listener *listener;
 	struct run_control control;
+	struct terminal terminal; /* with -t, while the container runs */
 	struct event_source hold_stdin;
 	struct event_timer patience;
 	struct failure failure;
@@ -43,7 +45,7 @@ struct run {
 	int exit_code;
 };
 
-/* One line for the user, on standard error. */
+/* One line for the user, on standard error; also while the terminal is raw. */
 void run_say(const char *text);
 /* Notes why the run ends before there is a VM; returns -1. */
 int run_fail_early(struct run *run, const char *stage, const char *advice, const struct error *err);

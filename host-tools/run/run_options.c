@@ -43,6 +43,7 @@ static const struct option options[] = {
 	{"workdir", required_argument, NULL, 'w'},
 	{"user", required_argument, NULL, 'u'},
 	{"interactive", no_argument, NULL, 'i'},
+	{"tty", no_argument, NULL, 't'},
 	{"explain", no_argument, NULL, OPT_EXPLAIN},
 	{"stats", no_argument, NULL, OPT_STATS},
 	{"hold", no_argument, NULL, OPT_HOLD},
@@ -204,6 +205,8 @@ static bool *flag_option(struct run_options *o, int option)
 	switch (option) {
 	case 'i':
 		return &o->interactive;
+	case 't':
+		return &o->tty;
 	case 'h':
 		return &o->help;
 	case OPT_EXPLAIN:
@@ -310,7 +313,7 @@ int run_options_parse(int argc, char **argv, struct run_options *ret)
 
 	opterr = 0;
 	optind = 0; /* glibc: start over, also in a program that parsed before */
-	while ((option = getopt_long(argc, argv, "+:e:w:u:ih", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+:e:w:u:ith", options, NULL)) != -1) {
 		r = take_option(&o, option, optarg, argv[optind - 1]);
 		if (r)
 			return r;

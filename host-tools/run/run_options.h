@@ -20,7 +20,7 @@ struct run_options {
 	unsigned env_count;
 	const char *workdir, *user, *name, *rootfs, *bundle, *listen;
 	const char *arch; /* of the guest, as uname -m says; NULL = this machine's */
-	bool interactive, explain, stats, hold, verbose, timing, json;
+	bool interactive, tty, explain, stats, hold, verbose, timing, json;
 	enum vm_accel accel;
 	unsigned boot_timeout_s;	    /* 0 = default */
 	uint64_t timeout_ms;		    /* of the container; 0 = none */

@@ -92,6 +92,7 @@ static void take_bundle(struct run_options *options, const struct bundle *bundle
 		options->memory_bytes = bundle->memory_bytes;
 	if (!options->cpus_micro)
 		options->cpus_micro = bundle->cpus_micro;
+	options->tty |= bundle->spec->process->terminal;
 }
 
 static int open_bundle(struct run *run)
@@ -199,6 +200,15 @@ static void choose_accel(struct run *run)
 		run_say(why);
 }
 
+/* Ours, if it is a plausible name: it becomes a part of the container's environment. */
+static const char *terminal_kind(void)
+{
+	const char *term = getenv("TERM");
+
+	return str_empty(term) || strlen(term) > 64 || !utf8_valid(term, strlen(term)) ? "xterm"
+										       : term;
+}
+
 static int specify(struct run *run)
 {
 	struct container_spec spec = {
@@ -208,6 +218,8 @@ static int specify(struct run *run)
 		.env = run->options.env,
 		.env_count = run->options.env_count,
 		.workdir = run->options.workdir,
+		.terminal = run->options.tty,
+		.term = terminal_kind(),
 		.user = &run->user,
 		.memory_bytes = run->sizing.limit_bytes,
 		.cpu_quota = run->sizing.cpu_quota,
@@ -221,6 +233,8 @@ static int specify(struct run *run)
 
 	if (run->options.hold)
 		return 0;
+	if (run->options.tty)
+		terminal_size(0, &spec.rows, &spec.columns);
 	run->container = container_spec_build(&run->arena, &spec, &err);
 	return run->container ? 0 : run_fail_early(run, "wrong arguments", NULL, &err);
 }

@@ -44,7 +44,8 @@ static void takes_all_of_it(void **state)
 {
 	assert_int_equal(
 		parse("--memory 64M --cpus 1.5 --env A=1 -e B=2 --workdir /tmp --user web:5 -i "
-		      "--explain --arch ppc64le --accel tcg --kernel k --initrd i --listen s --name n1 "
+		      "--explain --arch ppc64le --accel tcg --kernel k --initrd i --listen s "
+		      "--name n1 "
 		      "--rootfs r --stats -- cmd -i --memory"),
 		0);
 	assert_int_equal(got.memory_bytes, 64 << 20);
@@ -76,6 +77,16 @@ static void times(void **state)
 	assert_int_equal(got.timeout_ms, 720ull * 3600 * 1000);
 	assert_int_equal(parse("--timeout 5 --rootfs r"), 0);
 	assert_int_equal(got.timeout_ms, 5000);
+}
+
+static void a_terminal(void **state)
+{
+	assert_int_equal(parse("--rootfs r"), 0);
+	assert_false(got.tty);
+	assert_int_equal(parse("-it --rootfs r"), 0);
+	assert_true(got.tty && got.interactive);
+	assert_int_equal(parse("--tty --rootfs r"), 0);
+	assert_true(got.tty && !got.interactive);
 }
 
 static void stops_at_the_command(void **state)
@@ -135,6 +146,7 @@ static void hold_needs_no_rootfs(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(takes_all_of_it),
 	cmocka_unit_test(times),
+	cmocka_unit_test(a_terminal),
 	cmocka_unit_test(stops_at_the_command),
 	cmocka_unit_test(names_what_is_wrong),
 	cmocka_unit_test(hold_needs_no_rootfs),

@@ -175,6 +175,11 @@
 /* Containers that GetMetrics has figures of, and bytes of its text (a frame has 4 MiB). */
 #define METRICS_CONTAINERS_MAX 1024
 #define METRICS_TEXT_MAX       (3 * 1024 * 1024)
+/*
+ * A group that dies as one (memory.oom.group) while some of it still lives: how long its kills are
+ * awaited, so that they become one event. Less than OOM_HOLD_MS.
+ */
+#define OOM_GROUP_MS 100
 /* The longest a WaitProcess answer waits for its OOM event to be written. */
 #define OOM_HOLD_MS 200
 

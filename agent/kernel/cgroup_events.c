@@ -73,6 +73,11 @@ struct cgroup_events *cgroup_events_new(struct event_loop *loop)
 	return NULL;
 }
 
+struct event_loop *cgroup_events_loop(const struct cgroup_events *events)
+{
+	return events->source.loop;
+}
+
 void cgroup_events_free(struct cgroup_events *events)
 {
 	int fd;

@@ -19,6 +19,8 @@ struct cgroup_watch {
 };
 
 struct cgroup_events *cgroup_events_new(struct event_loop *loop); /* NULL: errno set */
+/* The loop it was made with. */
+struct event_loop *cgroup_events_loop(const struct cgroup_events *events);
 void cgroup_events_free(struct cgroup_events *events);
 /* Watches dir/file ("memory.events", "cgroup.events"). 0 or negative errno (-ENOENT: no
  * controller). */

@@ -235,12 +235,17 @@ static void report(struct oom_target *target, const struct oom_counters *now)
 {
 	struct oom_monitor *monitor = target->monitor;
 	uint64_t kills = now->oom_kill - target->last.oom_kill;
-	uint64_t events = now->group_kill > target->last.group_kill
-				  ? now->group_kill - target->last.group_kill
-				  : kills;
+	uint64_t groups = now->group_kill - target->last.group_kill;
+	uint64_t events = groups ? groups : kills;
 	enum oom_cause cause = oom_cause_of(&target->last, now);
 	uint64_t first = monitor->recorded;
 
+	/*
+	 * The kernel counts the first victim of a group, then all of the group, the first included
+	 * (mm/oom_kill.c, oom_kill_process(); seen on 6.1: 5 for a group of 4).
+	 */
+	if (kills > groups)
+		kills -= groups;
 	if (events > kills)
 		events = kills;
 	/* bounded work in one turn: the last one stands for the rest */
@@ -260,12 +265,12 @@ static void report(struct oom_target *target, const struct oom_counters *now)
 		log_oom(&monitor->ring[first % OOM_RECORDS_MAX]);
 }
 
-uint64_t oom_target_check(struct oom_target *target)
+static uint64_t check_now(struct oom_target *target)
 {
 	struct oom_counters now;
 	uint64_t kills;
 
-	if (!target->monitor || read_counters(target, &now) < 0)
+	if (read_counters(target, &now) < 0)
 		return 0;
 	kills = now.oom_kill - target->last.oom_kill;
 	/*
@@ -281,6 +286,46 @@ uint64_t oom_target_check(struct oom_target *target)
 		waiter_wake_one(&target->monitor->waiters, 0))
 		;
 	return kills;
+}
+
+/* May there be more victims? The kernel counts them one by one, and the group's death in between.
+ */
+static bool still_populated(const struct oom_target *target)
+{
+	char text[256];
+
+	return read_control(target->dir, "cgroup.events", text, sizeof(text)) == 0 &&
+	       keyed(text, "populated") == 1;
+}
+
+static void on_settled(struct event_timer *timer)
+{
+	struct oom_target *target = container_of(timer, struct oom_target, settle);
+
+	check_now(target);
+	if (target->undelivered == 0)
+		waiter_wake_all(&target->delivered, 0);
+}
+
+static bool wait_for_the_rest(struct oom_target *target)
+{
+	if (!target->as_group || !still_populated(target))
+		return false;
+	if (!event_timer_running(&target->settle))
+		event_timer_start(cgroup_events_loop(target->monitor->events), &target->settle,
+			OOM_GROUP_MS, on_settled, "oom group");
+	return true;
+}
+
+uint64_t oom_target_check(struct oom_target *target)
+{
+	struct oom_counters now;
+
+	if (!target->monitor || read_counters(target, &now) < 0 ||
+		now.oom_kill == target->last.oom_kill || wait_for_the_rest(target))
+		return 0;
+	event_timer_stop(&target->settle);
+	return check_now(target);
 }
 
 /* ---- targets ------------------------------------------------------------------------------------
@@ -302,6 +347,7 @@ void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
 	str_copy(target->dir, sizeof(target->dir), cgroup_dir);
 	waiter_list_init(&target->delivered);
 	list_append(&monitor->targets, &target->node);
+	target->as_group = control_number(cgroup_dir, "memory.oom.group") == 1;
 	r = read_counters(target, &target->last);
 	if (r == 0)
 		r = cgroup_events_watch(
@@ -325,7 +371,8 @@ void oom_target_remove(struct oom_target *target)
 {
 	if (!target->monitor)
 		return;
-	oom_target_check(target);
+	event_timer_stop(&target->settle);
+	check_now(target);
 	cgroup_events_unwatch(target->monitor->events, &target->watch);
 	forget_target(&target->monitor->queue, target);
 	forget_target(&target->monitor->lent, target);
@@ -336,7 +383,8 @@ void oom_target_remove(struct oom_target *target)
 
 bool oom_target_hold(const struct oom_target *target)
 {
-	return target->monitor && target->monitor->asked && target->undelivered > 0;
+	return target->monitor && target->monitor->asked &&
+	       (target->undelivered > 0 || event_timer_running(&target->settle));
 }
 
 /* ---- events -------------------------------------------------------------------------------------

@@ -48,6 +48,8 @@ struct oom_target {
 	unsigned undelivered;	      /* events of this container not yet written to anybody */
 	struct waiter_list delivered; /* woken (value 0) when undelivered falls to 0 */
 	struct cgroup_watch watch;
+	bool as_group;		   /* memory.oom.group: all of it dies at once, one event */
+	struct event_timer settle; /* runs while such a death is under way */
 };
 
 /* One queued event; owned by the monitor, lent to a caller between take and delivered/give_back. */

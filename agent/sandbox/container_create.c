@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/strings.h"
+#include "kernel/cgroup_annotations.h"
 #include "kernel/cgroup_devices.h"
 #include "kernel/cgroup_limits.h"
 #include "kernel/seccomp.h"
@@ -125,6 +126,8 @@ static int plan_group(struct container *container, struct group_plan *plan, stru
 	if (r == 0)
 		r = cgroup_limits_plan(
 			linux_part ? linux_part->resources : NULL, arena, &plan->writes, err);
+	if (r == 0)
+		r = cgroup_annotations_plan(container->request->oci, arena, &plan->writes, err);
 	if (r < 0)
 		return r;
 	device_denied_root(&denied);

@@ -151,7 +151,8 @@ static void test_record_wakes_all_who_wait(void **state)
 	Cradle__WaitOOMRecordRequest any = CRADLE__WAIT_OOMRECORD_REQUEST__INIT,
 				     other = CRADLE__WAIT_OOMRECORD_REQUEST__INIT;
 	const Cradle__ListOOMRecordsResponse *response;
-	struct pending first, second, never;
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	struct pending first, second, never, event;
 
 	other.container_id = (char *)"somebody-else";
 	agent_begin(&agent, NULL, &first, "WaitOOMRecord", &any);
@@ -171,6 +172,11 @@ static void test_record_wakes_all_who_wait(void **state)
 	assert_int_equal(container_wait(&agent, "hog", ""), 137);
 	assert_false(second.done);
 	assert_false(never.done);
+	/* a record is not the event: that is still there for who asks */
+	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+	agent_await(&agent, &event);
+	assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "hog");
+	pending_release(&event);
 	client_call_cancel(&second.call);
 	client_call_cancel(&never.call);
 	pending_release(&first);
@@ -179,10 +185,170 @@ static void test_record_wakes_all_who_wait(void **state)
 	container_remove_id(&agent, "hog");
 }
 
+/* The whole container dies: one event, which says how many that were. */
+static void test_group_dies_in_one_event(void **state)
+{
+	static const char *const argv[] = {
+		"sh", "-c", "sleep 1000 & sleep 1000 & sleep 1000 & exec " HOG, NULL};
+	Grpc__Spec__AnnotationsEntry entry = GRPC__SPEC__ANNOTATIONS_ENTRY__INIT,
+				     *list[] = {&entry};
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
+	Cradle__ListOOMRecordsRequest records = CRADLE__LIST_OOMRECORDS_REQUEST__INIT;
+	const Cradle__ListOOMRecordsResponse *response;
+	struct pending event, second, exited;
+	struct client_call call = {0};
+	struct test_container c;
+
+	container_fill(&c, &agent, "group", argv);
+	container_limit(&c, 24 * MIB);
+	entry.key = (char *)"io.cradle.cgroup.memory.oom.group";
+	entry.value = (char *)"true";
+	c.spec.annotations = list;
+	c.spec.n_annotations = 1;
+	container_send(&agent, &c);
+	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+	agent_begin(&agent, NULL, &second, "GetOOMEvent", &get);
+	container_start_id(&agent, "group");
+	wait.container_id = records.container_id = (char *)"group";
+	agent_begin(&agent, NULL, &exited, "WaitProcess", &wait);
+	agent_await(&agent, &event);
+	agent_await(&agent, &exited);
+	assert_true(event.order < exited.order);
+	assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "group");
+	assert_int_equal(agent_call(&agent, &call, "ListOOMRecords", &records, NULL), 0);
+	response = (void *)call.response;
+	assert_int_equal(response->n_records, 1);
+	assert_int_equal(response->records[0]->kills, 4);
+	assert_int_equal(response->records[0]->kills_total, 4);
+	client_call_release(&call);
+	container_remove_id(&agent, "group");
+	assert_false(second.done);
+	/* the second call takes the next kill's event, as any would */
+	run_limited("next", "exec " HOG, 16 * MIB);
+	agent_await(&agent, &second);
+	assert_string_equal(((Grpc__OOMEvent *)second.call.response)->container_id, "next");
+	pending_release(&event);
+	pending_release(&second);
+	pending_release(&exited);
+	container_remove_id(&agent, "next");
+}
+
+/* ---- ten at once, of every kind, five times ---- */
+
+#define AT_ONCE 10
+#define ROUNDS	5
+
+struct round {
+	char ids[3 * AT_ONCE][16]; /* hogs, then those that are killed, then those that end */
+	struct pending waits[3 * AT_ONCE], events[AT_ONCE];
+};
+
+static void begin_round(struct round *r, int number)
+{
+	static const char *const scripts[] = {
+		"read x; exec " HOG, "read x; sleep 1000", "read x; exit 0"};
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
+
+	for (int i = 0; i < 3 * AT_ONCE; i++) {
+		str_format(r->ids[i], sizeof(r->ids[i]), "r%dc%d", number, i);
+		run_limited(r->ids[i], scripts[i / AT_ONCE], 16 * MIB);
+		wait.container_id = r->ids[i];
+		agent_begin(&agent, NULL, &r->waits[i], "WaitProcess", &wait);
+	}
+	for (int i = 0; i < AT_ONCE; i++)
+		agent_begin(&agent, NULL, &r->events[i], "GetOOMEvent", &get);
+}
+
+/* They all stand at their `read`: a line each, sent without waiting for answers, lets them go. */
+static void let_go(struct round *r)
+{
+	Grpc__WriteStreamRequest line = GRPC__WRITE_STREAM_REQUEST__INIT;
+	Grpc__SignalProcessRequest sig = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+	struct pending writes[3 * AT_ONCE];
+
+	line.data.data = (uint8_t *)"\n";
+	line.data.len = 1;
+	sig.signal = SIGKILL;
+	for (int i = 0; i < 3 * AT_ONCE; i++) {
+		line.container_id = sig.container_id = r->ids[i];
+		if (i / AT_ONCE == 1)
+			agent_begin(&agent, NULL, &writes[i], "SignalProcess", &sig);
+		else
+			agent_begin(&agent, NULL, &writes[i], "WriteStdin", &line);
+	}
+	for (int i = 0; i < 3 * AT_ONCE; i++) {
+		agent_await(&agent, &writes[i]);
+		assert_int_equal(writes[i].code, 0);
+		pending_release(&writes[i]);
+	}
+}
+
+/* One event for each hog, before its own exit; none for anybody else. */
+static void check_round(struct round *r)
+{
+	bool told[AT_ONCE] = {false};
+
+	for (int i = 0; i < 3 * AT_ONCE; i++) {
+		agent_await(&agent, &r->waits[i]);
+		assert_int_equal(r->waits[i].code, 0);
+		assert_int_equal(((Grpc__WaitProcessResponse *)r->waits[i].call.response)->status,
+			i / AT_ONCE == 2 ? 0 : 137);
+	}
+	for (int i = 0; i < AT_ONCE; i++) {
+		const char *id;
+		int hog = 0;
+
+		agent_await(&agent, &r->events[i]);
+		id = ((Grpc__OOMEvent *)r->events[i].call.response)->container_id;
+		while (hog < AT_ONCE && !str_eq(id, r->ids[hog]))
+			hog++;
+		if (hog == AT_ONCE)
+			fail_msg("an OOM event for %s", id);
+		assert_false(told[hog]);
+		told[hog] = true;
+		assert_true(r->events[i].order < r->waits[hog].order);
+	}
+}
+
+static void end_round(struct round *r)
+{
+	for (int i = 0; i < 3 * AT_ONCE; i++) {
+		container_remove_id(&agent, r->ids[i]);
+		pending_release(&r->waits[i]);
+	}
+	for (int i = 0; i < AT_ONCE; i++)
+		pending_release(&r->events[i]);
+}
+
+static void test_50_kills_50_signals_50_exits(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
+	static struct round r;
+	struct pending more;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		memset(&r, 0, sizeof(r));
+		begin_round(&r, i);
+		let_go(&r);
+		check_round(&r);
+		end_round(&r);
+	}
+	agent_begin(&agent, NULL, &more, "GetOOMEvent", &get);
+	agent_ok(&agent, "Check", &check);
+	assert_false(more.done); /* no event is left over */
+	client_call_cancel(&more.call);
+	pending_release(&more);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_empty_guest_adds_up),
 	cmocka_unit_test(test_loaded_guest_adds_up),
 	cmocka_unit_test(test_record_wakes_all_who_wait),
+	cmocka_unit_test(test_group_dies_in_one_event),
+	cmocka_unit_test(test_50_kills_50_signals_50_exits),
 };
 
 int main(void)

@@ -233,9 +233,9 @@ static void test_group_kill(void **state)
 	const struct oom_record *record;
 	uint64_t lost;
 
-	scratch_file("pod/c1/memory.events", "oom 1\noom_kill 4\noom_group_kill 1\n");
+	scratch_file("pod/c1/memory.events", "oom 1\noom_kill 5\noom_group_kill 1\n");
 	scratch_file("pod/c1/memory.events.local", "oom 1\n");
-	assert_int_equal(oom_target_check(&target), 4);
+	assert_int_equal(oom_target_check(&target), 5);
 	assert_int_equal(oom_monitor_records(monitor, &record, 1, &lost), 1);
 	assert_int_equal(record->kills, 4);
 	assert_int_equal(record->kills_total, 4);
@@ -266,12 +266,73 @@ static void test_bounds(void **state)
 	assert_false(oom_target_hold(&target));
 }
 
+/* memory.events with the counter of groups that died as one. */
+static void set_group_counters(unsigned oom_kill, unsigned group_kill, bool populated)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "oom 1\noom_kill %u\noom_group_kill %u\n", oom_kill,
+		group_kill);
+	scratch_file("pod/c1/memory.events", text);
+	scratch_file("pod/c1/memory.events.local", text);
+	scratch_file("pod/c1/cgroup.events", populated ? "populated 1\n" : "populated 0\n");
+}
+
+static int setup_group(void **state)
+{
+	scratch_file("pod/c1/memory.oom.group", "1\n");
+	return setup(state);
+}
+
+static const struct oom_record *only_record(void)
+{
+	const struct oom_record *records[8];
+	uint64_t lost;
+
+	assert_int_equal(oom_monitor_records(monitor, records, 8, &lost), 1);
+	return records[0];
+}
+
+/* Victims are counted one by one: nothing is said before the group is empty. */
+static void test_group_is_one_event(void **state)
+{
+	struct oom_event *event;
+
+	assert_null(oom_monitor_take(monitor)); /* somebody asks for events */
+	set_group_counters(1, 0, true);
+	assert_int_equal(oom_target_check(&target), 0);
+	assert_true(oom_target_hold(&target));
+	set_group_counters(3, 1, true);
+	assert_int_equal(oom_target_check(&target), 0);
+	assert_null(oom_monitor_take(monitor));
+	set_group_counters(5, 1, false); /* the kernel counts the first victim twice */
+	assert_int_equal(oom_target_check(&target), 5);
+	assert_int_equal(only_record()->kills, 4);
+	event = oom_monitor_take(monitor);
+	assert_non_null(event);
+	assert_null(oom_monitor_take(monitor));
+	oom_monitor_delivered(monitor, event);
+	assert_false(oom_target_hold(&target));
+}
+
+/* Somebody survives (oom_score_adj -1000): told all the same, a little later. */
+static void test_group_with_survivor(void **state)
+{
+	set_group_counters(3, 1, true);
+	assert_int_equal(oom_target_check(&target), 0);
+	while (event_timer_running(&target.settle))
+		event_loop_step(loop, 1000);
+	assert_int_equal(only_record()->kills, 2);
+}
+
 #define OOM_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	OOM_TEST(test_own_limit),
 	OOM_TEST(test_looked_between_limit_and_kill),
 	OOM_TEST(test_second_kill),
 	OOM_TEST(test_limit_of_the_pod),
+	cmocka_unit_test_setup_teardown(test_group_is_one_event, setup_group, teardown),
+	cmocka_unit_test_setup_teardown(test_group_with_survivor, setup_group, teardown),
 	OOM_TEST(test_waiters_are_woken),
 	OOM_TEST(test_hold),
 	OOM_TEST(test_give_back_keeps_the_order),

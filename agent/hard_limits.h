@@ -130,6 +130,13 @@
 #define LAUNCH_ARENA_MAX CALL_ARENA_MAX
 
 /*
+ * How long one OCI hook may take: when nothing is said (as Kata's agent), and at most. Past it:
+ * killed, which is the hook's failure; a longer timeout is INVALID_ARGUMENT.
+ */
+#define HOOK_TIMEOUT_S	   10
+#define HOOK_TIMEOUT_MAX_S 3600
+
+/*
  * Device rules of one container. Each becomes up to eight BPF instructions, and the kernel's
  * verifier walks them all. More: RESOURCE_EXHAUSTED.
  */

@@ -15,3 +15,4 @@ BASE_SRC += \
 	agent/base/waiter.c \
 	agent/base/worker_child.c \
 	agent/base/worker_process.c
+BASE_SRC += agent/base/command.c

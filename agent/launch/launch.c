@@ -112,8 +112,9 @@ static void log_warning(const struct launch *launch, const struct error *error)
 {
 	char text[ERROR_RENDER_MAX];
 
-	log_record(LOG_WARN, "launch", error_render(error, text, sizeof(text)), "container-id",
-		launch->container_id, "process", launch->child.name, NULL);
+	log_record(error->status ? LOG_WARN : LOG_INFO, "launch",
+		error_render(error, text, sizeof(text)), "container-id", launch->container_id,
+		"process", launch->child.name, NULL);
 }
 
 static void on_message(struct launch *launch, const struct launch_message *message, int *fd)
@@ -127,6 +128,8 @@ static void on_message(struct launch *launch, const struct launch_message *messa
 	} else if (message->step == LAUNCH_STEP_TERMINAL && launch->stage == STAGE_SETUP &&
 		   *fd >= 0) {
 		on_terminal(launch, fd);
+	} else if (message->step == LAUNCH_STEP_HOOKS && launch->stage == STAGE_SETUP) {
+		launch->on_event(launch, LAUNCH_HOOKS, NULL);
 	} else if (message->step == LAUNCH_STEP_CREATED && launch->stage == STAGE_SETUP) {
 		on_created(launch);
 	} else {
@@ -314,6 +317,16 @@ int launch_begin(struct event_loop *loop, struct launch *launch,
 	if (r < 0)
 		launch_abort(launch);
 	return r;
+}
+
+int launch_go_on(struct launch *launch, struct error *err)
+{
+	int r = -EPIPE;
+
+	if (launch->stage == STAGE_SETUP && event_source_added(&launch->sync))
+		r = launch_sync_send(launch->sync.fd, LAUNCH_STEP_HOOKED, NULL);
+	/* EPIPE: it was killed meanwhile; the reap tells the owner. */
+	return r < 0 && r != -EPIPE ? error_errno(err, -r, "launch: send the end of hooks") : 0;
 }
 
 int launch_start(struct launch *launch, struct error *err)

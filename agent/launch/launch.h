@@ -4,12 +4,12 @@
  * the child is awaited as an event.
  *
  *   launch_begin()  clone3 into the cgroup (v2), child sets itself up
- *   LAUNCH_CREATED  the child stands right before exec and waits for START (launch_sync.h)
- *   launch_start()  sends START
- *   LAUNCH_RUNNING  exec has replaced the child (close-on-exec end of file on the sync socket)
- *   LAUNCH_FAILED   at any of these stages; err names step, object, errno. Comes after the child
- * was reaped, so that nothing of it is left. on_exit         the process has ended (only after
- * LAUNCH_RUNNING); child.exit_status is valid
+ *   LAUNCH_HOOKS    the child waits while prestart and createRuntime hooks run (only if there are
+ * any) launch_go_on()  they have run LAUNCH_CREATED  the child stands right before exec and waits
+ * for START (launch_sync.h) launch_start()  sends START LAUNCH_RUNNING  exec has replaced the child
+ * (close-on-exec end of file on the sync socket) LAUNCH_FAILED   at any of these stages; err names
+ * step, object, errno. Comes after the child was reaped, so that nothing of it is left. on_exit the
+ * process has ended (only after LAUNCH_RUNNING); child.exit_status is valid
  */
 #ifndef LAUNCH_LAUNCH_H
 #define LAUNCH_LAUNCH_H
@@ -20,7 +20,7 @@
 #include "kernel/namespace.h"
 #include "launch/launch_plan.h"
 
-enum launch_event { LAUNCH_CREATED, LAUNCH_RUNNING, LAUNCH_FAILED };
+enum launch_event { LAUNCH_HOOKS, LAUNCH_CREATED, LAUNCH_RUNNING, LAUNCH_FAILED };
 
 struct launch;
 struct launch_limits;
@@ -65,6 +65,8 @@ struct launch {
 int launch_begin(struct event_loop *loop, struct launch *launch,
 	const struct launch_request *request, launch_event_fn on_event, launch_exit_fn on_exit,
 	struct error *err);
+/* Only after LAUNCH_HOOKS, once. 0 or negative errno. */
+int launch_go_on(struct launch *launch, struct error *err);
 /* Only after LAUNCH_CREATED, once. 0 or negative errno. */
 int launch_start(struct launch *launch, struct error *err);
 /*

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <linux/keyctl.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@
 #include "kernel/terminal.h"
 #include "launch/child_fds.h"
 #include "launch/credentials.h"
+#include "launch/hooks.h"
 #include "launch/launch_sync.h"
 #include "launch/program.h"
 #include "launch/rootfs.h"
@@ -31,6 +33,7 @@ struct state {
 	const struct launch_plan *plan;
 	int root; /* O_PATH, of the container's root file system */
 	int spare_ptmx;
+	pid_t guest_pid; /* our number as the guest has it, for hooks; 0 = not known */
 	struct program program;
 };
 
@@ -196,6 +199,42 @@ static int step_terminal(struct state *s, struct error *err)
 	return r < 0 ? error_errno(err, -r, "terminal: send the master") : 0;
 }
 
+/* Hooks in the container print into the log, not into the container's output. */
+static void say(void *context, const struct error *news)
+{
+	const struct state *s = context;
+
+	launch_sync_send(s->child->sync, LAUNCH_STEP_WARNING, news);
+}
+
+static int run_hooks(struct state *s, enum hook_kind kind, struct error *err)
+{
+	if (!hooks_wanted(s->plan->hooks, kind))
+		return 0;
+	return hooks_run(s->plan->hooks, kind, s->guest_pid, say, s, err);
+}
+
+/* /proc is still the guest's here. */
+static int step_create_hooks(struct state *s, struct error *err)
+{
+	const struct hook_set *hooks = s->plan->hooks;
+	char number[16] = "";
+	int r = 0;
+
+	if (!hooks)
+		return 0;
+	if (readlink("/proc/self", number, sizeof(number) - 1) > 0)
+		s->guest_pid = (pid_t)strtol(number, NULL, 10);
+	if (hooks_wanted(hooks, HOOK_PRESTART) || hooks_wanted(hooks, HOOK_CREATE_RUNTIME)) {
+		r = launch_sync_send(s->child->sync, LAUNCH_STEP_HOOKS, NULL);
+		if (r >= 0)
+			r = launch_sync_wait(s->child->sync, LAUNCH_STEP_HOOKED);
+	}
+	if (r < 0)
+		return error_errno(err, -r, "wait for the hooks");
+	return run_hooks(s, HOOK_CREATE_CONTAINER, err);
+}
+
 static int step_enter(struct state *s, struct error *err)
 {
 	int r;
@@ -282,6 +321,11 @@ static int step_wait_for_start(struct state *s, struct error *err)
 	return r < 0 ? error_errno(err, -r, "wait for the start") : 0;
 }
 
+static int step_start_hooks(struct state *s, struct error *err)
+{
+	return run_hooks(s, HOOK_START_CONTAINER, err);
+}
+
 static int step_exec(struct state *s, struct error *err)
 {
 	if (s->plan->has_seccomp && !s->plan->seccomp_before && s->child->seccomp_fd >= 0) {
@@ -306,6 +350,7 @@ _Noreturn void launch_child_run(struct launch_child *child)
 		step_mapped,
 		step_mounts,
 		step_terminal,
+		step_create_hooks,
 		step_enter,
 		step_cwd,
 		step_own_terminal,
@@ -314,6 +359,7 @@ _Noreturn void launch_child_run(struct launch_child *child)
 		step_close,
 		step_privileges,
 		step_wait_for_start,
+		step_start_hooks,
 		step_exec,
 	};
 	struct state s = {.child = child, .plan = child->plan, .root = -1, .spare_ptmx = -1};

@@ -56,19 +56,6 @@ int plan_clean_path(struct plan_builder *b, const char *field, const char *path,
 	return 0;
 }
 
-static int check_hooks(const Grpc__Spec *spec, struct error *err)
-{
-	const Grpc__Hooks *hooks = spec->hooks;
-
-	if (!hooks)
-		return 0;
-	if (hooks->n_prestart || hooks->n_poststart || hooks->n_poststop ||
-		hooks->n_createruntime || hooks->n_createcontainer || hooks->n_startcontainer)
-		return error_set(err, STATUS_UNIMPLEMENTED, 0,
-			"OCI.Hooks: this agent does not run hooks yet");
-	return 0;
-}
-
 static int builder_init(struct plan_builder *b, const Grpc__Process *process,
 	const Grpc__Spec *spec, const struct launch_config *config, struct arena *arena,
 	struct error *err)
@@ -106,7 +93,7 @@ static int plan_process(struct plan_builder *b, struct error *err)
 
 static int plan_container(struct plan_builder *b, struct error *err)
 {
-	int r = check_hooks(b->spec, err);
+	int r = plan_hooks(b, err);
 
 	if (r >= 0)
 		r = plan_process(b, err);
@@ -166,4 +153,9 @@ bool launch_plan_terminal(const struct launch_plan *plan)
 const Grpc__LinuxSeccomp *launch_plan_seccomp(const struct launch_plan *plan)
 {
 	return plan->seccomp;
+}
+
+const struct hook_set *launch_plan_hooks(const struct launch_plan *plan)
+{
+	return plan->hooks;
 }

@@ -20,9 +20,11 @@ struct launch_plan; /* defined in launch_plan_types.h for launch/ only */
 /* What the sandbox knows beyond the spec. Strings are borrowed for the call. */
 struct launch_config {
 	const char *container_id;
-	const char *rootfs; /* Root.Path: absolute path in the guest */
-	const char *cgroup_path; /* absolute path of the container's cgroup directory */
-	bool no_pivot;		 /* "/" is an initramfs: MS_MOVE and chroot instead of pivot_root */
+	const char *rootfs;	     /* Root.Path: absolute path in the guest */
+	const char *cgroup_path;     /* absolute path of the container's cgroup directory */
+	const char *bundle;	     /* what hooks are told as its bundle; NULL for an exec */
+	const char *guest_hook_path; /* of CreateSandbox; NULL or "": no guest hooks */
+	bool no_pivot; /* "/" is an initramfs: MS_MOVE and chroot instead of pivot_root */
 	/* namespaces that are joined instead of made (pod-wide ipc, uts, pid); -1 = none. Not
 	 * owned, must stay open until launch_begin() */
 	int ipc_fd, uts_fd, pid_fd;
@@ -41,5 +43,9 @@ int launch_plan_exec(const Grpc__Process *process, const Grpc__Spec *spec,
 bool launch_plan_terminal(const struct launch_plan *plan);
 /* The seccomp section to compile (kernel/seccomp.h), or NULL. */
 const Grpc__LinuxSeccomp *launch_plan_seccomp(const struct launch_plan *plan);
+
+struct hook_set;
+/* Of a container's plan; lives as long as that. */
+const struct hook_set *launch_plan_hooks(const struct launch_plan *plan);
 
 #endif

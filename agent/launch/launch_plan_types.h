@@ -8,6 +8,7 @@
 
 #include "kernel/capability.h"
 #include "kernel/namespace.h"
+#include "launch/hooks.h"
 #include "launch/launch_plan.h"
 
 #include <sys/resource.h>
@@ -91,6 +92,8 @@ struct launch_plan {
 	size_t readonly_count;
 	const struct plan_sysctl *sysctls;
 	size_t sysctl_count;
+
+	const struct hook_set *hooks; /* NULL for an exec */
 
 	char *const *args; /* NULL-terminated, at least one */
 	char *const *env;  /* NULL-terminated; one more free slot before the end is kept for HOME */

@@ -94,6 +94,8 @@ const char *launch_step_name(int step)
 		[LAUNCH_STEP_MAPPED] = "mapped",
 		[LAUNCH_STEP_WARNING] = "warning",
 		[LAUNCH_STEP_TERMINAL] = "terminal",
+		[LAUNCH_STEP_HOOKS] = "hooks",
+		[LAUNCH_STEP_HOOKED] = "hooked",
 		[LAUNCH_STEP_CREATED] = "created",
 		[LAUNCH_STEP_START] = "start",
 		[LAUNCH_STEP_FAILED] = "failed",

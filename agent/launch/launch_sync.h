@@ -8,8 +8,11 @@
  *   MAPPED  (new user namespace only) ->  becomes 0:0 of it
  *                                     <-  WARNING (any number: text for the log)
  *                                     <-  TERMINAL (with the pty's master)
+ *                                     <-  HOOKS  the root file system is made (only if there are
+ *   runs prestart, createRuntime             hooks for the parent to run)
+ *   HOOKED                            ->  runs createContainer hooks, leaves the old root
  *   sets rlimits                      <-  CREATED  stands right before exec
- *   START                             ->
+ *   START                             ->  runs startContainer hooks
  *                                     <-  end of file: exec, or killed
  *   at any time                       <-  FAILED with the error; then it exits
  *   end of file: the agent is gone    ->  exits
@@ -23,6 +26,8 @@ enum launch_step {
 	LAUNCH_STEP_MAPPED = 1,
 	LAUNCH_STEP_WARNING,
 	LAUNCH_STEP_TERMINAL,
+	LAUNCH_STEP_HOOKS,
+	LAUNCH_STEP_HOOKED,
 	LAUNCH_STEP_CREATED,
 	LAUNCH_STEP_START,
 	LAUNCH_STEP_FAILED,

@@ -34,5 +34,6 @@ int plan_devices(struct plan_builder *b, struct error *err);
 int plan_program(struct plan_builder *b, struct error *err);  /* args, env, cwd, user, terminal */
 int plan_security(struct plan_builder *b, struct error *err); /* capabilities, seccomp, labels */
 int plan_limits(struct plan_builder *b, struct error *err);   /* rlimits, OOM score */
+int plan_hooks(struct plan_builder *b, struct error *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "hard_limits.h"
 #include "sandbox/container_freeze.h"
+#include "sandbox/container_hooks.h"
 #include "sandbox/container_update.h"
 #include "sandbox/sandbox.h"
 
@@ -84,28 +85,6 @@ struct process *container_process(
 		lingering = p;
 	}
 	return with_collected ? lingering : NULL;
-}
-
-int container_start(
-	struct container *container, process_event_fn on_event, void *owner, struct error *err)
-{
-	struct process *init = container->init;
-	int r = container_check(container, CONTAINER_START, err);
-
-	if (r < 0)
-		return r;
-	if (!init || init->state != PROCESS_CREATED)
-		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
-			"cannot start container %s: its init has ended", container->id);
-	r = process_start(init, err);
-	if (r < 0)
-		return r;
-	/* Only now: the events of a start that was refused are not the caller's, who is gone then.
-	 */
-	init->on_event = on_event;
-	init->owner = owner;
-	container->state = CONTAINER_RUNNING;
-	return 0;
 }
 
 static int check_exec(struct container *container, const char *exec_id, struct error *err)

@@ -98,6 +98,12 @@ struct container {
 	struct list_node updates; /* container_update.c's: the first runs, the others wait */
 	struct process *init;	  /* NULL before launch and after it was collected and drained */
 
+	const struct hook_set *hooks; /* in the arena; NULL before launch */
+	struct hook_run *hook_run; /* owned; hooks that run in a helper now (container_hooks.c) */
+	void (*started)(
+		void *owner, const struct error *err); /* StartContainer's caller, or NULL */
+	void *started_owner;
+
 	/* creation */
 	container_created_fn created;
 	void *created_owner;
@@ -130,9 +136,6 @@ int container_create(struct sandbox *sandbox, struct arena *arena,
 /* The creator is gone (deadline, connection): undo; created() does not run any more. */
 void container_create_abandon(struct container *container);
 
-/* START to init; the caller's waiter is told by process->on_event (owner is passed on). */
-int container_start(
-	struct container *container, process_event_fn on_event, void *owner, struct error *err);
 /* Launches an exec; events arrive at on_event. *ret is in container->processes. */
 int container_exec(struct container *container, const char *exec_id, const Grpc__Process *spec,
 	process_event_fn on_event, void *owner, struct process **ret, struct error *err);

@@ -21,6 +21,7 @@
 #include "kernel/seccomp.h"
 #include "hard_limits.h"
 #include "sandbox/container.h"
+#include "sandbox/container_hooks.h"
 #include "sandbox/sandbox.h"
 
 static void run_steps(struct container *container);
@@ -98,12 +99,17 @@ static int choose_namespaces(
 static int make_plan(struct container *container, const char *cgroup_path, struct arena *arena,
 	const struct launch_plan **plan, struct error *err)
 {
+	char bundle[PATH_MAX];
 	struct launch_config config = {.container_id = container->id,
 		.rootfs = container->request->oci->root->path,
 		.cgroup_path = cgroup_path,
+		.bundle = bundle,
+		.guest_hook_path = container->sandbox->guest_hook_path,
 		.no_pivot = container->sandbox->no_pivot};
 	int r = choose_namespaces(container, &config, err);
 
+	str_format(bundle, sizeof(bundle), "%s/%s", container->sandbox->options.run_directory,
+		container->id);
 	return r < 0 ? r
 		     : launch_plan_container(container->request->oci, &config, arena, plan, err);
 }
@@ -274,6 +280,28 @@ static void finish(struct container *container)
 		container->created(container->created_owner, container, NULL);
 }
 
+/* prestart, createRuntime: init waits for them before it leaves the guest's root. */
+static void on_hooks_done(struct container *container, const struct error *failure)
+{
+	struct error err = ERROR_INIT;
+
+	if (failure)
+		err = *failure;
+	else if (launch_go_on(&container->init->launch, &err) == 0)
+		return;
+	error_prefix(&err, "container %s", container->id);
+	fail(container, &err);
+}
+
+static void run_create_hooks(struct container *container)
+{
+	struct error err = ERROR_INIT;
+
+	if (container_hooks_run(
+		    container, HOOK_PRESTART, HOOK_CREATE_RUNTIME, on_hooks_done, &err) != 0)
+		on_hooks_done(container, err.status ? &err : NULL);
+}
+
 static void on_init_event(struct process *process, enum launch_event event, const struct error *err)
 {
 	struct container *container = process->container;
@@ -282,7 +310,9 @@ static void on_init_event(struct process *process, enum launch_event event, cons
 	/* It may have said so just before the teardown's SIGKILL, or it dies of that. */
 	if (container->state != CONTAINER_CREATING)
 		return;
-	if (event == LAUNCH_CREATED) {
+	if (event == LAUNCH_HOOKS) {
+		run_create_hooks(container);
+	} else if (event == LAUNCH_CREATED) {
 		if (namespace_set_pin(&container->namespaces, process->launch.child.pid, &own) <
 			0) {
 			error_prefix(&own, "container %s", container->id);
@@ -305,6 +335,7 @@ static int launch_init(struct container *container, struct error *err)
 
 	if (r < 0)
 		return r;
+	container->hooks = launch_plan_hooks(request.plan);
 	container->init = process_new(container, container->id);
 	if (!container->init)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM,

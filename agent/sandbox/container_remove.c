@@ -5,6 +5,7 @@
  *   kill      everything in the group, every process of ours and the helper of a step under way (it
  *             may be in the middle of a mount); wait until all are reaped and the group is empty
  *   group     last look at the OOM counters, then rmdir with its child groups
+ *   hooks     poststop, in a helper; what fails is logged
  *   storages  give back, last first
  */
 #include <errno.h>
@@ -15,6 +16,8 @@
 #include "base/strings.h"
 #include "hard_limits.h"
 #include "sandbox/container.h"
+#include "sandbox/container_hooks.h"
+#include "sandbox/container_start.h"
 #include "sandbox/container_update.h"
 #include "sandbox/sandbox.h"
 
@@ -72,6 +75,22 @@ static void release_next_storage(struct container *container)
 	finish(container);
 }
 
+/* ---- hooks ---- */
+
+static void on_poststop(struct container *container, const struct error *err)
+{
+	release_next_storage(container);
+}
+
+/* Its storages are still there to look at. Of a creation that failed too (OCI runtime.md). */
+static void run_poststop(struct container *container)
+{
+	struct error err = ERROR_INIT;
+
+	if (container_hooks_run(container, HOOK_POSTSTOP, HOOK_POSTSTOP, on_poststop, &err) != 0)
+		release_next_storage(container);
+}
+
 /* ---- processes and group
  * -------------------------------------------------------------------------- */
 
@@ -103,7 +122,7 @@ static void remove_group(struct container *container)
 		return;
 	}
 	event_timer_stop(&container->teardown_timer);
-	release_next_storage(container);
+	run_poststop(container);
 }
 
 static void on_settled(struct event_task *task)
@@ -165,6 +184,8 @@ void container_undo(struct container *container)
 
 	container->state = CONTAINER_REMOVING;
 	event_task_cancel(&container->task);
+	container_hooks_cancel(container);
+	container_start_aborted(container);
 	if (helper_active(&container->helper))
 		child_process_signal(&container->helper.child, SIGKILL);
 	/* a write to memory.max that is under way would hold up the group's removal */

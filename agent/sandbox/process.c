@@ -171,7 +171,7 @@ static void on_launch_event(struct launch *launch, enum launch_event event, cons
 	}
 	if (event == LAUNCH_FAILED)
 		launch_failed(process);
-	else
+	else if (event != LAUNCH_HOOKS)
 		process->state = event == LAUNCH_CREATED ? PROCESS_CREATED : PROCESS_RUNNING;
 	if (process->on_event)
 		process->on_event(process, event, err);

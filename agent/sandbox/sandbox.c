@@ -105,6 +105,7 @@ void sandbox_release(struct sandbox *sandbox)
 	close_fd(&sandbox->uts_fd);
 	close_fd(&sandbox->pid_fd);
 	free(sandbox->shared);
+	free(sandbox->guest_hook_path);
 }
 
 struct container *sandbox_container(struct sandbox *sandbox, const char *id)

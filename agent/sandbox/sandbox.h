@@ -38,6 +38,7 @@ struct sandbox {
 	bool created;  /* CreateSandbox has run */
 	bool ending;   /* DestroySandbox was called */
 	char id[128];
+	char *guest_hook_path; /* CreateSandbox's; owned; NULL = none */
 	struct cgroup_root cgroup_root;
 	struct cgroup_events *cgroup_events;
 	struct oom_monitor *oom;

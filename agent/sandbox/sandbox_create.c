@@ -29,7 +29,8 @@ struct sandbox_setup {
 	struct arena arena;
 	const Grpc__CreateSandboxRequest *request;
 	struct helper helper;
-	size_t next; /* storage to acquire */
+	size_t next;	 /* storage to acquire */
+	char *hook_path; /* the sandbox's once it has begun */
 	struct error failure;
 	sandbox_created_fn done;
 	void *owner;
@@ -55,10 +56,9 @@ static int check(
 		return error_set(err, STATUS_UNIMPLEMENTED, 0,
 			"kernel_modules[0] ('%s'): loading modules by name is not supported yet",
 			request->kernel_modules[0]->name);
-	if (!str_empty(request->guest_hook_path))
-		return error_set(err, STATUS_UNIMPLEMENTED, 0,
-			"guest_hook_path '%s': guest hooks are not supported yet",
-			request->guest_hook_path);
+	if (!str_empty(request->guest_hook_path) && !path_is_absolute(request->guest_hook_path))
+		return error_invalid(
+			err, "guest_hook_path '%.200s' is not absolute", request->guest_hook_path);
 	return 0;
 }
 
@@ -185,6 +185,8 @@ static void undo_next(struct sandbox_setup *setup)
 	close_fd(&sandbox->uts_fd);
 	sandbox_unbind_resolv_conf(sandbox);
 	sandbox->id[0] = '\0';
+	free(sandbox->guest_hook_path);
+	sandbox->guest_hook_path = NULL;
 	tell(setup, &setup->failure);
 }
 
@@ -282,15 +284,25 @@ int sandbox_create(struct sandbox *sandbox, struct arena *arena,
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make the sandbox");
 	*setup = (struct sandbox_setup){
 		.sandbox = sandbox, .request = request, .done = done, .owner = owner};
+	if (!str_empty(request->guest_hook_path)) {
+		setup->hook_path = strdup(request->guest_hook_path);
+		if (!setup->hook_path) {
+			free(setup);
+			return error_set(
+				err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make the sandbox");
+		}
+	}
 	r = helper_run(sandbox->loop, &setup->helper, clear_run_directory,
 		(void *)sandbox->options.run_directory, HELPER_TIMEOUT_MS, on_cleared,
 		"clear run directory", err);
 	if (r < 0) {
+		free(setup->hook_path);
 		free(setup);
 		return r;
 	}
 	arena_move(&setup->arena, arena);
 	str_copy(sandbox->id, sizeof(sandbox->id), request->sandbox_id);
+	sandbox->guest_hook_path = setup->hook_path;
 	sandbox->setup = setup;
 	return 0;
 }

@@ -3,3 +3,4 @@ AGENT_SRC += $(addprefix agent/sandbox/, container.c container_create.c containe
 AGENT_SRC += agent/sandbox/container_freeze.c
 AGENT_SRC += agent/sandbox/container_update.c
 AGENT_SRC += agent/sandbox/diagnostic.c agent/sandbox/share_mounts.c
+AGENT_SRC += $(addprefix agent/sandbox/, container_hooks.c container_start.c)

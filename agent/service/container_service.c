@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "sandbox/container.h"
+#include "sandbox/container_start.h"
 #include "sandbox/container_stats.h"
 #include "sandbox/sandbox.h"
 #include "service/handlers.h"
@@ -46,15 +47,11 @@ HANDLER(create_container)
 /* ---- StartContainer
  * ------------------------------------------------------------------------------- */
 
-static void on_started(struct process *process, enum launch_event event, const struct error *err)
+static void on_started(void *owner, const struct error *err)
 {
-	struct rpc_call *call = process->owner;
+	struct rpc_call *call = owner;
 
-	process->on_event = NULL;
-	process->owner = NULL;
-	if (!call)
-		return;
-	if (event == LAUNCH_FAILED)
+	if (err)
 		rpc_call_fail(call, err);
 	else
 		rpc_call_reply(call);
@@ -63,9 +60,7 @@ static void on_started(struct process *process, enum launch_event event, const s
 /* The caller is gone, the start is not: only nobody is told. */
 static void start_cancelled(struct rpc_call *call, int reason)
 {
-	struct process *process = call->data;
-
-	process->owner = NULL;
+	container_start_abandon(call->data);
 }
 
 HANDLER(start_container)
@@ -80,7 +75,7 @@ HANDLER(start_container)
 	r = container_start(container, on_started, call, err);
 	if (r < 0)
 		return r;
-	call->data = container->init;
+	call->data = container;
 	call->cancelled = start_cancelled;
 	return RPC_PENDING;
 }
@@ -186,7 +181,8 @@ HANDLER(stats_container)
 
 	if (!container)
 		return -ENOENT;
-	r = container_stats_read(container, &call->arena, (void *)call->response, on_stats, call, &read, err);
+	r = container_stats_read(
+		container, &call->arena, (void *)call->response, on_stats, call, &read, err);
 	if (r < 0)
 		return r;
 	call->data = read;

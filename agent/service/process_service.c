@@ -39,6 +39,8 @@ static void on_exec_event(struct process *process, enum launch_event event, cons
 	struct error own = ERROR_INIT;
 
 	switch (event) {
+	case LAUNCH_HOOKS: /* a container's, not an exec's */
+		break;
 	case LAUNCH_CREATED:
 		if (process_start(process, &own) < 0)
 			end_exec(process, &own);

@@ -14,3 +14,4 @@ UNIT_TESTS += \
 	tests/unit/base/test_strings.c \
 	tests/unit/base/test_waiter.c \
 	tests/unit/base/test_worker_process.c
+UNIT_TESTS += tests/unit/base/test_command.c

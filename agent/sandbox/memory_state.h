@@ -1,6 +1,6 @@
 /*
- * memory_state: the memory of all containers and of the guest, for cradle.Memory/GetMemoryState. One
- * group after another is read by the worker; nothing sleeps here. A container that disappears
+ * memory_state: the memory of all containers and of the guest, for cradle.Memory/GetMemoryState.
+ * One group after another is read by the worker; nothing sleeps here. A container that disappears
  * meanwhile has no figures.
  */
 #ifndef SANDBOX_MEMORY_STATE_H

@@ -70,6 +70,26 @@ static void test_the_guest_adds_up(void **state)
 	client_call_release(&call);
 }
 
+/* The network is the sandbox's: every container is told of all its interfaces. */
+static void test_statistics_of_interfaces(void **state)
+{
+	Grpc__StatsContainerRequest request = GRPC__STATS_CONTAINER_REQUEST__INIT;
+	const Grpc__StatsContainerResponse *stats;
+	struct client_call call = {0};
+	bool lo = false;
+
+	container_run(&agent, "net", "sleep 1000");
+	request.container_id = (char *)"net";
+	assert_int_equal(agent_call(&agent, &call, "StatsContainer", &request, NULL), 0);
+	stats = (void *)call.response;
+	assert_non_null(stats->cgroup_stats);
+	for (size_t i = 0; i < stats->n_network_stats; i++)
+		lo |= strcmp(stats->network_stats[i]->name, "lo") == 0;
+	assert_true(lo);
+	client_call_release(&call);
+	container_remove_id(&agent, "net");
+}
+
 /* Every source of the text works here too; a caller that goes away in between leaves nothing. */
 static void test_metrics(void **state)
 {
@@ -129,6 +149,7 @@ static void test_waiting_for_a_record(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_containers_are_listed),
 	cmocka_unit_test(test_the_guest_adds_up),
+	cmocka_unit_test(test_statistics_of_interfaces),
 	cmocka_unit_test(test_metrics),
 	cmocka_unit_test(test_waiting_for_a_record),
 };

@@ -138,11 +138,12 @@ static void on_files(
 		.memory = &read->memory,
 		.filesystems = read->table->use,
 		.filesystem_count = read->table->count,
-		.scrapes = ++scrapes,
+		.scrapes = scrapes + 1,
 		.oom_events_dropped = oom_monitor_dropped(read->sandbox->oom)};
 	struct buffer out;
 	char *text = NULL;
 
+	scrapes++;
 	buffer_init(&out, METRICS_TEXT_MAX);
 	if (result == 0)
 		result = metrics_text(&in, &out);

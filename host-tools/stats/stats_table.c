@@ -72,7 +72,7 @@ static int print_row(const unsigned width[COLUMNS], const struct row *row, struc
 static int print_containers(const Cradle__MemoryState *state, bool plain, struct buffer *out)
 {
 	unsigned width[COLUMNS] = {0};
-	struct row head, row;
+	struct row head = {{""}}, row = {{""}};
 	int r;
 
 	for (size_t i = 0; i < COLUMNS; i++)

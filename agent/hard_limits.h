@@ -129,6 +129,9 @@
 /* Memory of one launch plan: the spec is bounded by its call's arena, the plan is no larger. */
 #define LAUNCH_ARENA_MAX CALL_ARENA_MAX
 
+/* Kernel modules of one CreateSandbox, loaded one after another. More: RESOURCE_EXHAUSTED. */
+#define KERNEL_MODULES_MAX 256
+
 /*
  * How long one OCI hook may take: when nothing is said (as Kata's agent), and at most. Past it:
  * killed, which is the hook's failure; a longer timeout is INVALID_ARGUMENT.

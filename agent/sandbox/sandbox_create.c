@@ -22,6 +22,7 @@
 #include "kernel/mount.h"
 #include "kernel/namespace.h"
 #include "sandbox/container.h"
+#include "sandbox/kernel_modules.h"
 #include "sandbox/sandbox.h"
 
 struct sandbox_setup {
@@ -52,26 +53,27 @@ static int check(
 			err, "sandbox_id is longer than %zu bytes", sizeof(sandbox->id) - 1);
 	if (strlen(request->hostname) > 64)
 		return error_invalid(err, "hostname is longer than 64 bytes");
-	if (request->n_kernel_modules)
-		return error_set(err, STATUS_UNIMPLEMENTED, 0,
-			"kernel_modules[0] ('%s'): loading modules by name is not supported yet",
-			request->kernel_modules[0]->name);
 	if (!str_empty(request->guest_hook_path) && !path_is_absolute(request->guest_hook_path))
 		return error_invalid(
 			err, "guest_hook_path '%.200s' is not absolute", request->guest_hook_path);
-	return 0;
+	return kernel_modules_check(request->kernel_modules, request->n_kernel_modules, err);
 }
 
-/* In a helper: the old tree may hold mounts, which are not crossed (c57, g15). */
-static int clear_run_directory(void *arg, struct error *err)
+/* In a helper: modules sleep, and the old tree may hold mounts, which are not crossed (c57, g15).
+ */
+static int prepare_guest(void *arg, struct error *err)
 {
-	const char *dir = arg;
+	const struct sandbox_setup *setup = arg;
+	const char *dir = setup->sandbox->options.run_directory;
 	int r = path_remove_tree(dir);
 
 	if (r < 0 && r != -EBUSY && r != -EXDEV)
 		return error_errno(err, -r, "clear %s", dir);
 	r = path_mkdirs(dir, 0755);
-	return r < 0 ? error_errno(err, -r, "make %s", dir) : 0;
+	if (r < 0)
+		return error_errno(err, -r, "make %s", dir);
+	return kernel_modules_load(
+		setup->request->kernel_modules, setup->request->n_kernel_modules, err);
 }
 
 /*
@@ -292,9 +294,8 @@ int sandbox_create(struct sandbox *sandbox, struct arena *arena,
 				err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make the sandbox");
 		}
 	}
-	r = helper_run(sandbox->loop, &setup->helper, clear_run_directory,
-		(void *)sandbox->options.run_directory, HELPER_TIMEOUT_MS, on_cleared,
-		"clear run directory", err);
+	r = helper_run(sandbox->loop, &setup->helper, prepare_guest, setup, HELPER_TIMEOUT_MS,
+		on_cleared, "prepare the guest", err);
 	if (r < 0) {
 		free(setup->hook_path);
 		free(setup);

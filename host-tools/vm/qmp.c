@@ -37,6 +37,8 @@ static void send_command(struct qmp *qmp, const char *name)
 static void become_ready(struct qmp *qmp)
 {
 	qmp->state = QMP_READY;
+	if (qmp->events.ready)
+		qmp->events.ready(qmp->events.owner);
 	if (qmp->quit_wanted)
 		send_command(qmp, "quit");
 }

@@ -16,6 +16,8 @@
 struct qmp;
 
 struct qmp_events {
+	/* QEMU has set everything up and takes commands. May be NULL. */
+	void (*ready)(void *owner);
 	/* An event's name: RESET, SHUTDOWN, STOP... May be NULL. */
 	void (*event)(void *owner, const char *name);
 	void *owner;

@@ -146,6 +146,14 @@ static void on_qmp_event(void *owner, const char *name)
 		vsock_device_reset(vm->device);
 }
 
+/* It has long been connected to our vsock device then: nothing on disk is needed any more. */
+static void on_qmp_ready(void *owner)
+{
+	struct vm *vm = owner;
+
+	private_folder_remove(&vm->folder);
+}
+
 static void on_console_line(void *context, const char *line)
 {
 	struct vm *vm = context;
@@ -203,7 +211,7 @@ static int add_reader(struct vm *vm, struct event_source *source, int *fd, event
 /* Our ends join the loop, QEMU's ends go to ret. */
 static int make_channels(struct vm *vm, struct qemu_fds *ret, struct error *err)
 {
-	struct qmp_events events = {.event = on_qmp_event, .owner = vm};
+	struct qmp_events events = {.ready = on_qmp_ready, .event = on_qmp_event, .owner = vm};
 	int console[2] = {-1, -1}, qmp[2] = {-1, -1}, errs[2] = {-1, -1};
 	int r;
 

@@ -1,6 +1,7 @@
 # Unit tests and the checks of the sources. Included by the Makefile.
 #   make test               everything below, with its own set-up; last line: N passed, N failed
 #   make test-rpc test-vm test-interop   the agent as a process; as PID 1 of a guest; with Go's ttrpc
+#   make test-arch          a guest of each architecture, end to end
 #   make test-unit          unit tests and the tests of scripts (SAN=1: unit tests under sanitizers)
 #   make lint               layers, banned calls, link map, format, clang-tidy, cppcheck
 #   make format             clang-format over all sources
@@ -44,10 +45,14 @@ run-tree: $(BUILD)/cradle-agent
 
 # Every suite, its own set-up included: packages first (a fresh machine has no compiler when make reads
 # this file), then a make of its own that builds all there is with every core, then one suite after another.
-ALL_RESULTS = $(addprefix build/$(ARCH)/results/,tree unit rpc interop vm) $(addprefix build/$(ARCH)-asan/results/,unit rpc)
+ALL_RESULTS = $(addprefix build/$(ARCH)/results/,tree unit rpc interop vm) $(addprefix build/$(ARCH)-asan/results/,unit rpc) \
+	$(OTHER_ARCH:%=build/%/results/arch)
+# Beside this machine's architecture a big-endian one is booted on every change.
+OTHER_ARCH  = $(filter-out $(ARCH),s390x)
 SUBMAKE     = $(MAKE) --no-print-directory
 .PHONY: test test-build
 test: deps
+	$(Q)rootfs-builder/install-packages $(OTHER_ARCH:%=qemu-% cross-%)
 	$(Q)$(SUBMAKE) -j$(shell nproc) test-build
 	$(Q)$(SUBMAKE) SAN=1 -j$(shell nproc) unit-bins rpc-bins
 	$(Q)rm -rf build/$(ARCH)/results build/$(ARCH)-asan/results
@@ -58,6 +63,7 @@ test: deps
 	$(Q)$(SUBMAKE) SAN=1 run-rpc
 	$(Q)$(SUBMAKE) run-interop
 	$(Q)$(SUBMAKE) run-vm
+	$(Q)$(if $(OTHER_ARCH),$(SUBMAKE) ARCH=$(OTHER_ARCH) KERNEL= KERNEL_MODULES= -j$(shell nproc) run-arch)
 	$(Q)$(RUN_TESTS) --sum $(ALL_RESULTS)
 .PHONY: rpc-bins vm-bins
 rpc-bins: $(RPC_BINS)

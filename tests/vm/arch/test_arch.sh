@@ -1,0 +1,89 @@
+#!/bin/bash
+# One architecture's guest, end to end: test_arch.sh ARCH KERNEL INITRD ROOTFS [UNIT_ROOTFS TEST...]
+# Boots it with `cradle run`: streams byte for byte, exit codes, the size as asked, an OOM kill with its
+# cause. With UNIT_ROOTFS (tests/vm/arch/unit-rootfs) also the unit tests in its /unit (SUITE/test_FILE) run in
+# the guest: on s390x that is what a big-endian machine makes of them. TAP on stdout; started by make test-arch.
+set -u
+arch=$1 kernel=$2 initrd=$3 rootfs=$4
+shift 4
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+n=0 failed=0
+
+cradle() { build/cradle run --arch "$arch" --accel tcg --kernel "$kernel" --initrd "$initrd" "$@" 2> "$work/err" > "$work/out"; }
+# ok NAME COMMAND...: one line of TAP; what cradle said, when it failed.
+ok() {
+	local name=$1
+	shift
+	n=$((n + 1))
+	if "$@"; then
+		echo "ok $n - $arch: $name"
+		return
+	fi
+	echo "not ok $n - $arch: $name"
+	tail -n 20 "$work/out" "$work/err" | cut -c1-200 | sed 's/^/# /'
+	failed=$((failed + 1))
+}
+out() { grep -q -- "$1" "$work/out"; }
+err() { grep -q -- "$1" "$work/err"; }
+# value NAME: what the guest's script printed as NAME=...
+value() { sed -n "s/^$1=//p" "$work/out"; }
+vm_kib() { awk '/  the VM$/ { printf "%d", $2 * 1024 }' "$work/err"; }
+
+# Every byte value, and lengths in which a swapped count would show.
+head -c 300001 /dev/urandom > "$work/in"
+sum=$(md5sum < "$work/in" | cut -d' ' -f1)
+cat > "$work/script" <<'SCRIPT'
+echo "machine=$(uname -m)"
+echo "cpus=$(nproc)"
+echo "total=$(awk '/^MemTotal/ { print $2 }' /proc/meminfo)"
+echo "sum=$(md5sum | cut -d' ' -f1)"
+head -c 70001 /dev/zero | tr '\000' x
+echo
+dd if=/dev/zero of=/tmp/file bs=1k count=1000 2> /dev/null && echo "wrote=$(wc -c < /tmp/file)"
+[ -c /dev/null ] && echo > /dev/null && echo "null=open"
+echo complaint >&2
+exit 7
+SCRIPT
+start=$(date +%s%N)
+cradle -i --rootfs "$rootfs" --memory 96M --cpus 1 --explain --stats -- /bin/sh -c "$(cat "$work/script")" < "$work/in"
+code=$?
+took=$((($(date +%s%N) - start) / 1000000))
+ok "the exit code arrives" [ "$code" = 7 ]
+ok "it is that machine" [ "$(value machine)" = "$arch" ]
+ok "standard input arrives unchanged" [ "$(value sum)" = "$sum" ]
+ok "so does output" awk '/^xx/ { n = gsub(/x/, "") } END { exit n != 70001 }' "$work/out"
+ok "and standard error" err '^complaint$'
+ok "the overlay takes writes" [ "$(value wrote)" = 1024000 ]
+ok "/dev/null is there and open" [ "$(value null)" = open ]
+ok "one CPU" [ "$(value cpus)" = 1 ]
+ok "memory: the limit and the agent's reserve fit" [ "$(value total)" -ge $(((96 + 32) * 1024)) ]
+ok "memory: within 5 % of the table" [ "$(value total)" -le $(($(vm_kib) * 105 / 100 - $(
+	awk '/guest.s kernel itself|tables of all memory/ { sum += $3 * 1024 } END { printf "%d", sum }' "$work/err"))) ]
+ok "figures come back" err 'memory of .* limit 96 MiB'
+echo "# $arch: $took ms for a whole run, agent $(stat -c %s "build/$arch/cradle-agent") bytes"
+
+cradle --rootfs "$rootfs" --memory 64M -- dd if=/dev/zero of=/dev/null bs=80M count=1
+ok "an OOM kill is 137" [ $? = 137 ]
+ok "and has its cause" err 'was OOM-killed: it reached its own memory limit (limit 64 MiB, peak 6[0-4].*killed: dd, which held'
+
+if [ $# -gt 0 ]; then
+	unit_rootfs=$1
+	shift
+	cradle --rootfs "$unit_rootfs" --memory 400M -e CMOCKA_MESSAGE_OUTPUT=TAP -e TMPDIR=/tmp -- /bin/sh -c '
+		cd /
+		for test; do
+			timeout 200 unit/$test < /dev/null > /tmp/log 2>&1
+			code=$?
+			sed "s|^ok [0-9]* - |&$test: |; s|^not ok [0-9]* - |&$test: |" /tmp/log | grep "^ok\|^not ok\|error:"
+			echo "ended $code $test"
+		done' sh "$@"
+	ok "the unit tests ran" [ $? = 0 ]
+	ok "all of them passed" eval '! grep -q "^not ok\|^ended [1-9]" "$work/out"'
+	ok "and there were some" [ "$(grep -c '^ok' "$work/out")" -gt 100 ]
+	ok "in every program" [ "$(grep -c '^ended 0 ' "$work/out")" = $# ]
+	grep '^not ok\|^ended [1-9]' "$work/out" | sed 's/^/# /'
+	echo "# $arch: $(grep -c '^ok' "$work/out") unit tests passed in the guest"
+fi
+echo "1..$n"
+exit $((failed > 0))

@@ -31,10 +31,24 @@ static bool is_cgroup2(const char *path)
 	return statfs(path, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-/* One write per controller: a controller that cannot be enabled must not take the others along. */
+/* Is the word in a list with blanks between? */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; (at = strstr(at, word)); at += len)
+		if ((at == list || at[-1] == ' ') && strchr(" \n", at[len]))
+			return true;
+	return false;
+}
+
+/*
+ * One write per controller: a controller that cannot be enabled must not take the others along.
+ * What is enabled already, as in the parent of all containers, is only read.
+ */
 static void enable_controllers(const char *mount, const char *dir)
 {
-	char path[PATH_MAX], list[256], word[64];
+	char path[PATH_MAX], list[256], enabled[256], word[64];
 	const char *p = list;
 	int used;
 
@@ -43,10 +57,12 @@ static void enable_controllers(const char *mount, const char *dir)
 		return;
 	if (path_join(path, sizeof(path), dir, "cgroup.subtree_control") < 0)
 		return;
-	while (sscanf(p, "%62s%n", word + 1, &used) == 1) {
+	if (file_read(path, enabled, sizeof(enabled)) < 0)
+		enabled[0] = '\0';
+	for (; sscanf(p, "%62s%n", word + 1, &used) == 1; p += used) {
 		word[0] = '+';
-		file_write(path, word);
-		p += used;
+		if (!has_word(enabled, word + 1))
+			file_write(path, word);
 	}
 }
 

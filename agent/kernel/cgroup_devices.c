@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -312,6 +313,42 @@ static int load(const struct device_program *program)
 	return fd < 0 ? -errno : fd;
 }
 
+/*
+ * The kernel checks and compiles a program when it is loaded, the dearest call of a creation; most
+ * containers of a pod have the same rules. So the last one is kept, with its instructions to know
+ * it by. Its descriptor stays the cache's.
+ */
+static int load_cached(const struct device_program *program)
+{
+	static struct {
+		int fd;
+		struct bpf_insn *insns;
+		size_t count;
+	} last = {.fd = -1};
+	size_t size = program->count * sizeof(*program->insns);
+	struct bpf_insn *insns;
+	int fd;
+
+	if (last.fd >= 0 && last.count == program->count &&
+		memcmp(last.insns, program->insns, size) == 0)
+		return last.fd;
+	insns = malloc(size);
+	if (!insns)
+		return -ENOMEM;
+	fd = load(program);
+	if (fd < 0) {
+		free(insns);
+		return fd;
+	}
+	memcpy(insns, program->insns, size);
+	close_fd(&last.fd);
+	free(last.insns);
+	last.fd = fd;
+	last.insns = insns;
+	last.count = program->count;
+	return fd;
+}
+
 static int attach(int cgroup_fd, int program)
 {
 	union bpf_attr attr;
@@ -341,7 +378,7 @@ static void log_once(int r)
 
 int cgroup_devices_attach(int cgroup_fd, const struct device_program *program, struct error *err)
 {
-	_cleanup_fd_ int fd = load(program);
+	int fd = load_cached(program);
 	int r = fd < 0 ? fd : attach(cgroup_fd, fd);
 
 	if (r >= 0)

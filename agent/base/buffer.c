@@ -28,7 +28,7 @@ void buffer_clear(struct buffer *buf)
 }
 
 /* Makes cap >= len + more; one byte beyond cap holds the NUL. */
-static int buffer_grow(struct buffer *buf, size_t more)
+int buffer_grow(struct buffer *buf, size_t more)
 {
 	size_t max = buf->max ? buf->max : SIZE_MAX - 1;
 	size_t want, cap;
@@ -93,6 +93,18 @@ uint8_t *buffer_reserve(struct buffer *buf, size_t len)
 	if (buffer_grow(buf, len ? len : 1) < 0)
 		return NULL;
 	return memset(buf->data + buf->len, 0, len + 1);
+}
+
+uint8_t *buffer_extend(struct buffer *buf, size_t len)
+{
+	uint8_t *room;
+
+	if (buffer_grow(buf, len ? len : 1) < 0)
+		return NULL;
+	room = buf->data + buf->len;
+	room[len] = '\0';
+	buf->len += len;
+	return room;
 }
 
 void buffer_consume(struct buffer *buf, size_t len)

@@ -22,6 +22,11 @@ int buffer_append(struct buffer *buf, const void *data, size_t len);
 int buffer_printf(struct buffer *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Makes room for len more bytes; returns where to write them (then add to len), NULL on failure. */
 uint8_t *buffer_reserve(struct buffer *buf, size_t len);
+/* Makes room only: 0, -EMSGSIZE or -ENOMEM. */
+int buffer_grow(struct buffer *buf, size_t len);
+/* For who fills all of it: len is longer already, the bytes returned are not set. NULL on failure.
+ */
+uint8_t *buffer_extend(struct buffer *buf, size_t len);
 /* Drops len bytes from the front. */
 void buffer_consume(struct buffer *buf, size_t len);
 /* The bytes as a string that the caller frees; the buffer is left empty. NULL on no memory. */

@@ -320,7 +320,7 @@ static int start_frame(struct buffer *out, enum frame_type type, uint32_t stream
 	if (length > FRAME_MAX)
 		return error_invalid(err, "%s of %zu bytes is over the limit of %d",
 			type == FRAME_REQUEST ? "request" : "response", length, FRAME_MAX);
-	if (!buffer_reserve(out, FRAME_HEADER_SIZE + length))
+	if (buffer_grow(out, FRAME_HEADER_SIZE + length) < 0)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM,
 			"allocate a frame of %zu bytes", length);
 	frame_header_encode(&header, out->data);

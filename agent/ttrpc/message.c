@@ -103,7 +103,7 @@ int message_encode(const ProtobufCMessage *msg, struct buffer *out, struct error
 
 	if (!size)
 		return 0;
-	data = buffer_reserve(out, size);
+	data = buffer_extend(out, size);
 	if (!data) {
 		bool too_long = out->max && (size > out->max || out->len > out->max - size);
 		int errnum = too_long ? EMSGSIZE : ENOMEM;
@@ -113,7 +113,6 @@ int message_encode(const ProtobufCMessage *msg, struct buffer *out, struct error
 	}
 	protobuf_c_message_pack(msg, data);
 	message_repair(msg->descriptor, data, size);
-	out->len += size;
 	return 0;
 }
 

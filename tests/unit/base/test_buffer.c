@@ -64,6 +64,24 @@ static void test_reserve(void **state)
 	buffer_release(&buf);
 }
 
+/* All of the room is the caller's; the text stays ended. */
+static void test_extend(void **state)
+{
+	struct buffer buf;
+	uint8_t *room;
+
+	buffer_init(&buf, 200);
+	buffer_append(&buf, "ab", 2);
+	room = buffer_extend(&buf, 100);
+	assert_ptr_equal(room, buf.data + 2);
+	assert_int_equal(buf.len, 102);
+	memset(room, 'c', 100);
+	assert_int_equal(strlen((char *)buf.data), 102);
+	assert_null(buffer_extend(&buf, 99));
+	assert_int_equal(buf.len, 102);
+	buffer_release(&buf);
+}
+
 static void test_steal(void **state)
 {
 	struct buffer buf;
@@ -85,6 +103,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_append_and_consume),
 	cmocka_unit_test(test_max),
 	cmocka_unit_test(test_reserve),
+	cmocka_unit_test(test_extend),
 	cmocka_unit_test(test_steal),
 };
 TEST_MAIN(tests)

@@ -3,6 +3,7 @@
 #   make test-rpc test-vm test-interop   the agent as a process; as PID 1 of a guest; with Go's ttrpc
 #   make test-arch          a guest of each architecture, end to end
 #   make test-unit          unit tests and the tests of scripts (SAN=1: unit tests under sanitizers)
+#   make edges              today's agent's sharp edges: which test shows that we get each right
 #   make lint               layers, banned calls, link map, format, clang-tidy, cppcheck
 #   make format             clang-format over all sources
 #   make size               what the agent's binary weighs, and whether that is within its bar
@@ -23,7 +24,11 @@ test-unit: run-unit
 # Runs and records; whoever depends on this adds up.
 run-unit: unit-bins
 	$(Q)rm -f $(TEST_RESULTS)/unit
-	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/unit --timeout 90 $(UNIT_BINS) $(HOST_UNIT_BINS) $(if $(SAN),,$(SCRIPT_TESTS))
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/unit --timeout 90 $(UNIT_BINS) $(HOST_UNIT_BINS) $(if $(SAN),,$(SCRIPT_TESTS) "tests/edges/index.sh --check")
+
+.PHONY: edges
+edges:
+	$(Q)tests/edges/index.sh
 
 # ---- the agent as a process, as PID 1 of a guest; the whole ------------------------------------------------
 .PHONY: run-rpc run-vm run-tree test-rpc test-vm

@@ -1,6 +1,7 @@
 /*
  * Bad requests: each gets an error naming step, object and errno, and nothing stays behind: mounts,
- * cgroups, processes, descriptors and the run directory are counted before and after each.
+ * cgroups, processes, descriptors and the run directory are counted before and after each (c40,
+ * c42).
  */
 #define TEST_TIMEOUT 120
 #include "lib/agent_fixture.h"

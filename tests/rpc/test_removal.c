@@ -190,7 +190,10 @@ static void test_shared_parent_group(void **state)
 	agent_assert_census(&agent, &before);
 }
 
-/* A container that nests groups as deep as it can does not get out of its removal that way. */
+/*
+ * c33, c44: a container that nests groups as deep as it can does not get out of its removal that
+ * way.
+ */
 static void test_nested_groups(void **state)
 {
 	static const char *const argv[] = {"sh", "-c",
@@ -295,8 +298,8 @@ static void set_frozen(const char *hierarchy, const char *id, bool frozen)
 }
 
 /*
- * Frozen by another hierarchy a process does not take even SIGKILL. The caller's timeout is kept,
- * the removal gives up after its own and says so.
+ * c7: frozen by another hierarchy a process does not take even SIGKILL. The caller's timeout is
+ * kept, the removal gives up after its own and says so.
  */
 static void test_process_that_does_not_die(void **state)
 {

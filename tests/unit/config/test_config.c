@@ -193,7 +193,8 @@ static void test_arguments(void **state)
 	assert_int_equal(heard.count, 4);
 }
 
-/* The kernel passes its unknown bare words to process 1: dying of one would be a kernel panic. */
+/* g2: the kernel passes its unknown bare words to process 1: dying of one would be a kernel panic.
+ */
 static void test_init_ignores_arguments(void **state)
 {
 	struct agent_config config = parse("");

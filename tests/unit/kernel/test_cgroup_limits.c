@@ -169,6 +169,7 @@ static void test_cpu_and_pids(void **state)
 		{262144, "cpu.weight=10000;"}, {UINT64_MAX, "cpu.weight=10000;"}};
 
 	r.cpu = &cpu;
+	/* c18: clamped */
 	for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
 		cpu.shares = shares[i].shares;
 		assert_string_equal(plan(&r), shares[i].weight);

@@ -184,6 +184,7 @@ static void test_exec_format(void **state)
 	exec_failure("/data/garbage", "ENOEXEC", 126);
 }
 
+/* c15: blanks around a value are part of it. */
 static void test_environment_exactly(void **state)
 {
 	f.process.n_env = 0;
@@ -222,6 +223,7 @@ static void test_cwd_is_made(void **state)
 	assert_output("/data/deep/er\n0022\n");
 }
 
+/* c8: no child holds a descriptor that is not its own. */
 static void test_no_descriptor_leaks(void **state)
 {
 	/* One that somebody forgot to mark close-on-exec. */
@@ -265,6 +267,7 @@ static void test_signals_are_default(void **state)
 		      "SigCgt:\t0000000000000000\n");
 }
 
+/* c16: 0 is written too. */
 static void test_oom_score_is_not_inherited(void **state)
 {
 	FILE *own = fopen("/proc/self/oom_score_adj", "r+e");
@@ -417,7 +420,7 @@ static void test_shared_namespaces(void **state)
 	namespace_set_release(&set);
 }
 
-/* ---- user namespace ------------------------------------------------------------------------- */
+/* ---- user namespace (c52) ------------------------------------------------------------------- */
 
 static void own_root(unsigned id)
 {

@@ -287,6 +287,7 @@ static void test_mount_failure_names_it(void **state)
 
 /* ---- masked, read-only ---------------------------------------------------------------------- */
 
+/* c29: directories are masked too. */
 static void test_masked(void **state)
 {
 	scratch_file("rootfs/data/secret", "secret\n");

@@ -367,7 +367,7 @@ static void sends_are_bounded_and_coalesced(void **state)
 	ssize_t n;
 
 	set_up_pair(fx, SOCK_SEQPACKET);
-	fx->connection.send_max = VSOCK_SEND_MAX;
+	fx->connection.send_max = VSOCK_SEND_MAX; /* c60 */
 	for (int i = 0; i < 10; i++) {
 		make_frame(&frame, 1, 20);
 		assert_int_equal(connection_send(&fx->connection, &frame, false, NULL, NULL), 0);

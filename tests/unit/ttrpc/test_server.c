@@ -478,6 +478,7 @@ static void memory_of_all_calls_is_bounded(void **state)
 	assert_int_equal(fx->server->call_memory, 0);
 }
 
+/* c36 */
 static void connections_are_bounded(void **state)
 {
 	struct fixture *fx = *state;

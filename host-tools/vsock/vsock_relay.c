@@ -52,6 +52,8 @@ static bool pull(struct vsock_relay_end *end)
 	if (n > 0) {
 		end->at = 0;
 		end->len = n;
+		if (end->relay->tap)
+			end->relay->tap(end->relay, end == &end->relay->ends[1], end->data, n);
 		return true;
 	}
 	end->ended = true;
@@ -64,10 +66,13 @@ static bool pull(struct vsock_relay_end *end)
 static bool push(struct vsock_relay_end *end)
 {
 	struct vsock_relay_end *to = other(end);
+	size_t most = end->relay->send_max;
 	ssize_t n;
 
 	if (end->len > 0) {
-		n = send(to->source.fd, end->data + end->at, end->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (most == 0 || most > end->len)
+			most = end->len;
+		n = send(to->source.fd, end->data + end->at, most, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		if (n < 0) {

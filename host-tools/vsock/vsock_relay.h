@@ -18,6 +18,10 @@
 struct vsock_relay;
 /* Both directions have ended, or one end failed. Called once, last: may free the relay. */
 typedef void (*vsock_relay_fn)(struct vsock_relay *relay);
+/* Each piece read from end `from` (0 = a, 1 = b), before it is passed on. Must not free the relay.
+ */
+typedef void (*vsock_relay_tap_fn)(
+	struct vsock_relay *relay, int from, const void *data, size_t len);
 
 /* One end, and what was read from it for the other. */
 struct vsock_relay_end {
@@ -35,6 +39,9 @@ struct vsock_relay {
 	struct vsock_relay_end ends[2];
 	struct event_timer patience;
 	vsock_relay_fn done;
+	/* May be set after vsock_relay_start(), before the loop runs again. */
+	vsock_relay_tap_fn tap; /* NULL = nobody looks */
+	size_t send_max;	/* bytes of one send; 0 = as many as there are */
 };
 
 /* Takes both descriptors over, also on failure (negative errno). */

@@ -80,12 +80,12 @@
 	"\n"                                                                                       \
 	"Examples:\n"                                                                              \
 	"  cradle run --rootfs build/x86_64/rootfs -- /bin/echo hello\n"                           \
-	"  cradle run -t --rootfs build/x86_64/rootfs\n"                                           \
+	"  cradle run -t --rootfs build/x86_64/rootfs              # a shell\n"                    \
 	"  tar c folder | cradle run -i --rootfs build/x86_64/rootfs -- tar t\n"                   \
 	"  cradle run --memory 64M --stats --rootfs build/x86_64/rootfs -- /bin/sh -c 'free -m'\n" \
 	"  cradle run --arch s390x --rootfs build/s390x/rootfs -- uname -m\n"                      \
-	"  cradle run --bundle /tmp/bundle -- /bin/echo hello    (after: crun spec)\n"             \
+	"  cradle run --bundle bundle -- /bin/echo hello           # after: crun spec -b bundle\n" \
 	"  cradle run --hold --listen /tmp/vm.sock --rootfs build/x86_64/rootfs\n"                 \
-	"    cradle call hvsock:///tmp/vm.sock:1024 grpc.Health/Check   (elsewhere, meanwhile)\n"
+	"    cradle call hvsock:///tmp/vm.sock:1024 grpc.Health/Check   # elsewhere, meanwhile\n"
 
 #endif

@@ -1,6 +1,6 @@
 # What the tests of `cradle run` share; sourced with their arguments: kernel, initrd, root file system.
 # Each case is one run: its exit code, what it wrote, and that nothing of it stayed behind.
-kernel=$1 initrd=$2 rootfs=$3
+kernel=$(realpath "$1") initrd=$(realpath "$2") rootfs=$(realpath "$3")
 top=$(cd "$(dirname "$0")/../../.." && pwd)
 cradle=$top/build/cradle
 work=$(mktemp -d)

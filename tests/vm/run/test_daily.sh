@@ -79,5 +79,45 @@ expect_out "--timeout kills, and says so" 137 up "ran longer than --timeout 1s: 
 run_it --timeout 1m -- sh -c 'exit 4'
 expect "--timeout that is not reached changes nothing" 4
 
+# ---- the examples of --help, word for word --------------------------------------------------------------------
+mkdir -p "$work/place/build/x86_64" "$work/place/folder" "$work/place/bundle"
+cd "$work/place"
+ln -s "$rootfs" build/x86_64/rootfs
+echo text > folder/file
+cp -a "$rootfs" bundle/rootfs
+crun spec -b bundle > "$work/out" 2>&1 || sed 's/^/# /' "$work/out"
+mkdir "$work/bin"
+ln -s "$cradle" "$work/bin/cradle"
+PATH=$work/bin:$PATH
+example() { # the one example of run --help that contains $1
+	"$cradle" run --help | sed -n '/^Examples:/,$p' | grep -F -- "$1" > "$work/example"
+	[ "$(wc -l < "$work/example")" = 1 ] || echo "# not one example with $1"
+	bash "$work/example" > "$work/out" 2> "$work/err" < "${2:-/dev/null}"
+	code=$?
+}
+example "rootfs -- /bin/echo hello"
+expect_out "example: echo" 0 hello
+example "tar c folder"
+expect_out "example: tar" 0 "folder/
+folder/file"
+example "free -m"
+grep -q '^Mem:' "$work/out" || code="no output"
+expect "example: memory" 0 "limit 64 MiB"
+example --bundle
+[ "$(tr -d '\r' < "$work/out")" = hello ] || code="wrong output"
+expect "example: a bundle" 0
+mkfifo "$work/hold"
+(example --hold "$work/hold"; exit "$code") &
+exec 9> "$work/hold"
+await "ready /tmp/vm.sock" "$work/out"
+"$cradle" run --help | sed -n '/^Examples:/,$p' | grep -F "cradle call" | bash > "$work/call" 2>&1
+exec 9>&-
+wait $!
+code=$?
+grep -q SERVING "$work/call" || code="no answer"
+expect "example: hold and call" 0
+"$cradle" run --help | sed -n '/^Examples:/,$p' | grep -c '^ *cradle\|| cradle' > "$work/out"
+expect_out "no example was forgotten (-t is run by test_terminal.py, --arch needs another architecture)" 0 8
+
 echo "1..$n"
 exit $failed

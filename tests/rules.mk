@@ -57,7 +57,7 @@ OTHER_ARCH  = $(filter-out $(ARCH),s390x)
 SUBMAKE     = $(MAKE) --no-print-directory
 .PHONY: test test-build
 test: deps
-	$(Q)rootfs-builder/install-packages $(OTHER_ARCH:%=qemu-% cross-%)
+	$(Q)rootfs-builder/install-packages $(OTHER_ARCH:%=qemu-%) $(OTHER_ARCH:%=cross-%)
 	$(Q)$(SUBMAKE) -j$(shell nproc) test-build
 	$(Q)$(SUBMAKE) SAN=1 -j$(shell nproc) unit-bins rpc-bins
 	$(Q)rm -rf build/$(ARCH)/results build/$(ARCH)-asan/results

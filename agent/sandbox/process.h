@@ -48,7 +48,7 @@ struct process {
 	bool collected; /* WaitProcess has answered: unknown to every call but reads */
 	bool told;	/* waiters may be told (no OOM event is in the way) */
 	struct launch launch;
-	int exit_status; /* exit code or 128 + signal; valid in EXITED */
+	int exit_status;		    /* exit code or 128 + signal; valid in EXITED */
 	struct process_stream in, out, err; /* a terminal: in and out are its master */
 	/*
 	 * A slave of ours, until the process has ended: without any, the master reports an end that

@@ -51,7 +51,8 @@ static int find_file(struct run *run, const char *given, const char *file, const
 {
 	struct error err = ERROR_INIT;
 	struct stat st;
-	int r = given ? str_copy(out, PATH_MAX, given) : guest_file_default(run->arch, file, out, PATH_MAX);
+	int r = given ? str_copy(out, PATH_MAX, given)
+		      : guest_file_default(run->arch, file, out, PATH_MAX);
 
 	if (r < 0)
 		error_errno(&err, -r, "%s", what);

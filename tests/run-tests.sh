@@ -50,6 +50,7 @@ export CMOCKA_MESSAGE_OUTPUT=TAP
 export ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 work=$(mktemp -d /tmp/tests.XXXXXX) || exit 2
+chmod 711 "$work" # a test that becomes another user must reach its own scratch folder
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$(dirname "$results")"
 

@@ -10,6 +10,7 @@ export CRADLE_KERNEL=$kernel CRADLE_INITRD=$initrd
 mkdir "$XDG_RUNTIME_DIR"
 accel=(--accel tcg)
 n=0 failed=0
+command -v pgrep > /dev/null || { echo "not ok 1 - pgrep is there (package procps)"; echo 1..1; exit 1; }
 
 # What a run leaves: QEMU processes that we started, and private folders.
 leftovers() {

@@ -112,9 +112,12 @@ if [ "$(id -u)" = 0 ]; then
 	chmod 711 "$work"
 	chmod 644 "$work/rootfs.tar.gz"
 	mkdir "$work/home"
-	chown 65534 "$work/home"
+	# this tree may lie where nobody else may go
+	cp "$cradle" "$kernel" "$initrd" "$work/home"
+	chown -R 65534 "$work/home"
 	setpriv --reuid 65534 --regid 65534 --clear-groups env -u XDG_RUNTIME_DIR HOME="$work/home" CRADLE_CACHE="$work/home/cache" \
-		"$cradle" run "${accel[@]}" --name "run-test-$$-$n" --rootfs "$work/rootfs.tar.gz" -- \
+		CRADLE_KERNEL="$work/home/${kernel##*/}" CRADLE_INITRD="$work/home/${initrd##*/}" \
+		"$work/home/cradle" run "${accel[@]}" --name "run-test-$$-$n" --rootfs "$work/rootfs.tar.gz" -- \
 		sh -c 'ls -lnd /etc/passwd | cut -c1-30; echo x > /new && cat /new' > "$work/out" 2> "$work/err"
 	code=$?
 else

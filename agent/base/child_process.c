@@ -248,6 +248,19 @@ static pid_t clone_child(const struct child_fork_options *options, int *pidfd)
 	return pid < 0 ? -errno : (pid_t)pid;
 }
 
+/*
+ * All signals are blocked here. What the terminal sent between the clone and setsid() is thrown
+ * away: to ignore a pending signal discards it.
+ */
+static void leave_session(void)
+{
+	static const int from_terminal[] = {SIGINT, SIGQUIT, SIGTSTP, SIGHUP};
+
+	setsid();
+	for (size_t i = 0; i < ARRAY_SIZE(from_terminal); i++)
+		signal(from_terminal[i], SIG_IGN);
+}
+
 pid_t child_process_fork(struct child_process *child, const struct child_fork_options *options,
 	child_exit_fn on_exit, const char *name)
 {
@@ -260,6 +273,8 @@ pid_t child_process_fork(struct child_process *child, const struct child_fork_op
 	sigprocmask(SIG_BLOCK, &all, &before);
 	pid = clone_child(options, &pidfd);
 	if (pid == 0) {
+		if (options && options->new_session)
+			leave_session();
 		reset_signals();
 		forget_parent();
 		return 0;

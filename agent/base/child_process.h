@@ -35,6 +35,7 @@ struct child_process {
 struct child_fork_options {
 	uint64_t clone_flags; /* CLONE_NEW*, CLONE_INTO_CGROUP...; CLONE_PIDFD is added */
 	int cgroup_fd;	      /* used with CLONE_INTO_CGROUP, else ignored */
+	bool new_session;     /* setsid(2) before any signal can reach it: Ctrl-C is not for it */
 };
 
 /* Blocks SIGCHLD, opens the signalfd, joins the loop. Once per process. SIGPIPE becomes ignored. */

@@ -237,7 +237,10 @@ static int compare_ints(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* In the child. Own session: Ctrl-C at the terminal is for us, not for QEMU. */
+/* Ctrl-C at the terminal is for us, not for QEMU. */
+static const struct child_fork_options own_session = {.cgroup_fd = -1, .new_session = true};
+
+/* In the child. */
 static void __attribute__((noreturn))
 become_qemu(const struct qemu_command *command, const struct vm_config *config, int err_fd)
 {
@@ -246,7 +249,6 @@ become_qemu(const struct qemu_command *command, const struct vm_config *config, 
 	size_t count = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setsid();
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
 		if (keep[i] >= 0 && fd_set_cloexec(keep[i], false) == 0)
 			keep[count++] = keep[i];
@@ -273,7 +275,7 @@ static int start_qemu(struct vm *vm, struct qemu_fds *fds, struct error *err)
 	r = qemu_command_build(&vm->config, &command, err);
 	if (r < 0)
 		return r;
-	pid = child_process_fork(&vm->child, NULL, on_exit_of_qemu, "qemu");
+	pid = child_process_fork(&vm->child, &own_session, on_exit_of_qemu, "qemu");
 	if (pid == 0)
 		become_qemu(&command, &vm->config, fds->err);
 	qemu_command_release(&command);

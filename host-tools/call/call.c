@@ -14,8 +14,7 @@
 #include "call/json_message.h"
 #include "call/json_text.h"
 #include "call/method_table.h"
-#include "command_table.h"
-#include "nearest.h"
+#include "command_options.h"
 #include "ttrpc/client.h"
 #include "ttrpc/status.h"
 
@@ -77,44 +76,10 @@ struct call_options {
 
 /* ---- arguments ---- */
 
-static const char *const option_names[] = {"--timeout", "--list", "--describe", "--help", NULL};
-
-static int unknown_option(const char *option)
-{
-	struct nearest nearest;
-
-	nearest_init(&nearest, option);
-	for (size_t i = 0; option_names[i]; i++)
-		nearest_offer(&nearest, option_names[i]);
-	if (nearest.best)
-		return command_usage_error(&call_command, "unknown option '%s'; did you mean '%s'?",
-			option, nearest.best);
-	return command_usage_error(&call_command, "unknown option '%s'", option);
-}
-
-/* "--name VALUE" or "--name=VALUE": false when argv[*i] is not that option. */
-static bool option_value(int argc, char **argv, int *i, const char *name, const char **ret)
-{
-	size_t len = strlen(name);
-
-	if (strncmp(argv[*i], name, len) != 0)
-		return false;
-	if (argv[*i][len] == '=') {
-		*ret = argv[*i] + len + 1;
-		return true;
-	}
-	if (argv[*i][len] != '\0')
-		return false;
-	*ret = *i + 1 < argc ? argv[++*i] : NULL;
-	return true;
-}
-
 static int set_timeout(const char *text, struct call_options *options)
 {
 	uint64_t micro;
 
-	if (!text)
-		return command_usage_error(&call_command, "--timeout wants a number of seconds");
 	if (parse_decimal_micro(text, &micro) < 0 || micro < 1000)
 		return command_usage_error(&call_command,
 			"--timeout: '%s' is not a number of seconds from 0.001", text);
@@ -122,43 +87,45 @@ static int set_timeout(const char *text, struct call_options *options)
 	return 0;
 }
 
-static int set_positional(const char *text, struct call_options *options)
+static int take_positional(int count, char **words, struct call_options *options)
 {
 	const char **slots[] = {&options->address, &options->method, &options->json};
 
-	for (size_t i = 0; i < ARRAY_SIZE(slots); i++) {
-		if (*slots[i])
-			continue;
-		*slots[i] = text;
-		return 0;
+	for (int i = 0; i < count; i++) {
+		if (i == (int)ARRAY_SIZE(slots))
+			return command_usage_error(&call_command,
+				"'%s' is too much: the JSON is one argument, in quotes", words[i]);
+		*slots[i] = words[i];
 	}
-	return command_usage_error(
-		&call_command, "'%s' is too much: the JSON is one argument, in quotes", text);
+	return 0;
 }
 
 static int parse_arguments(int argc, char **argv, struct call_options *options)
 {
-	bool only_positional = false;
-	const char *value = NULL;
-	int r = 0;
+	static const struct option table[] = {
+		{"timeout", required_argument, NULL, 't'},
+		{"list", no_argument, NULL, 'l'},
+		{"describe", required_argument, NULL, 'd'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option, r = 0;
 
-	for (int i = 1; r == 0 && i < argc; i++) {
-		if (only_positional || argv[i][0] != '-' || strcmp(argv[i], "-") == 0)
-			r = set_positional(argv[i], options);
-		else if (strcmp(argv[i], "--") == 0)
-			only_positional = true;
-		else if (strcmp(argv[i], "--list") == 0)
+	command_options_begin();
+	while (r == 0 &&
+		(option = command_next_option(&call_command, argc, argv, "h", table)) != -1) {
+		if (option == 'l')
 			options->list = true;
-		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+		else if (option == 'h')
 			options->help = true;
-		else if (option_value(argc, argv, &i, "--timeout", &value))
-			r = set_timeout(value, options);
-		else if (!option_value(argc, argv, &i, "--describe", &options->describe))
-			r = unknown_option(argv[i]);
-		else if (!options->describe)
-			r = command_usage_error(&call_command, "--describe wants a method");
+		else if (option == 'd')
+			options->describe = optarg;
+		else if (option == 't')
+			r = set_timeout(optarg, options);
+		else
+			r = EXIT_CRADLE_FAILED;
 	}
-	return r;
+	return r ? r : take_positional(argc - optind, argv + optind, options);
 }
 
 /* ---- what is printed ---- */

@@ -8,8 +8,7 @@
 #include "base/buffer.h"
 #include "base/strings.h"
 #include "call/json_message.h"
-#include "command_table.h"
-#include "nearest.h"
+#include "command_options.h"
 #include "run/memory_report.h"
 #include "stats/agent_connection.h"
 
@@ -62,41 +61,39 @@ struct oom_options {
 
 /* ---- arguments ---- */
 
-static int unknown_option(const char *option)
+static int take_positional(int count, char **words, struct oom_options *options)
 {
-	static const char *const names[] = {"--follow", "--json", "--help"};
-	struct nearest nearest;
-
-	nearest_init(&nearest, option);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		nearest_offer(&nearest, names[i]);
-	if (nearest.best)
-		return command_usage_error(&oom_command, "unknown option '%s'; did you mean '%s'?",
-			option, nearest.best);
-	return command_usage_error(&oom_command, "unknown option '%s'", option);
+	if (count > 2)
+		return command_usage_error(&oom_command, "'%s' is too much", words[2]);
+	if (count == 0 && !options->help)
+		return command_usage_error(&oom_command, "an address is missing");
+	options->address = count > 0 ? words[0] : NULL;
+	options->container = count > 1 ? words[1] : NULL;
+	return 0;
 }
 
 static int parse_arguments(int argc, char **argv, struct oom_options *options)
 {
-	for (int i = 1; i < argc; i++) {
-		if (str_eq(argv[i], "--follow"))
+	static const struct option table[] = {
+		{"follow", no_argument, NULL, 'f'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	command_options_begin();
+	while ((option = command_next_option(&oom_command, argc, argv, "h", table)) != -1) {
+		if (option == 'f')
 			options->follow = true;
-		else if (str_eq(argv[i], "--json"))
+		else if (option == 'j')
 			options->json = true;
-		else if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h"))
+		else if (option == 'h')
 			options->help = true;
-		else if (argv[i][0] == '-')
-			return unknown_option(argv[i]);
-		else if (!options->address)
-			options->address = argv[i];
-		else if (!options->container)
-			options->container = argv[i];
 		else
-			return command_usage_error(&oom_command, "'%s' is too much", argv[i]);
+			return EXIT_CRADLE_FAILED;
 	}
-	if (!options->address && !options->help)
-		return command_usage_error(&oom_command, "an address is missing");
-	return 0;
+	return take_positional(argc - optind, argv + optind, options);
 }
 
 /* ---- what is printed ---- */

@@ -12,8 +12,7 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/strings.h"
-#include "command_table.h"
-#include "nearest.h"
+#include "command_options.h"
 #include "relay/relay_server.h"
 #include "relay/relay_trace.h"
 
@@ -75,59 +74,8 @@ static int failed(const struct error *err)
 
 /* ---- arguments ---- */
 
-static int unknown_option(const char *option)
+static int check_together(const struct relay_options *o)
 {
-	static const char *const names[] = {
-		"--listen", "--record", "--show", "--timeout", "--help"};
-	struct nearest nearest;
-
-	nearest_init(&nearest, option);
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		nearest_offer(&nearest, names[i]);
-	if (nearest.best)
-		return command_usage_error(&relay_command,
-			"unknown option '%s'; did you mean '%s'?", option, nearest.best);
-	return command_usage_error(&relay_command, "unknown option '%s'", option);
-}
-
-/* "--name VALUE" or "--name=VALUE"; 1 = it was one of them, 0 = no such option. */
-static int take_value(int argc, char **argv, int *i, struct relay_options *o)
-{
-	const struct {
-		const char *name, **to;
-	} rows[] = {{"--listen", &o->listen}, {"--record", &o->record}, {"--show", &o->show},
-		{"--timeout", &o->timeout}};
-
-	for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
-		size_t len = strlen(rows[k].name);
-
-		if (strncmp(argv[*i], rows[k].name, len) != 0)
-			continue;
-		if (argv[*i][len] == '=')
-			*rows[k].to = argv[*i] + len + 1;
-		else if (!argv[*i][len] && *i + 1 < argc)
-			*rows[k].to = argv[++*i];
-		else
-			continue;
-		return 1;
-	}
-	return 0;
-}
-
-static int parse_arguments(int argc, char **argv, struct relay_options *o)
-{
-	for (int i = 1; i < argc; i++) {
-		if (argv[i][0] != '-') {
-			if (o->address)
-				return command_usage_error(
-					&relay_command, "'%s' is one address too many", argv[i]);
-			o->address = argv[i];
-		} else if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h")) {
-			o->help = true;
-		} else if (!take_value(argc, argv, &i, o)) {
-			return unknown_option(argv[i]);
-		}
-	}
 	if (o->help || (o->show && !o->listen && !o->address))
 		return 0;
 	if (o->show)
@@ -136,6 +84,40 @@ static int parse_arguments(int argc, char **argv, struct relay_options *o)
 		return command_usage_error(&relay_command, "%s is missing",
 			o->listen ? "the agent's address" : "--listen unix://PATH");
 	return 0;
+}
+
+static int parse_arguments(int argc, char **argv, struct relay_options *o)
+{
+	static const struct option table[] = {
+		{"listen", required_argument, NULL, 'l'},
+		{"record", required_argument, NULL, 'r'},
+		{"show", required_argument, NULL, 's'},
+		{"timeout", required_argument, NULL, 't'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	command_options_begin();
+	while ((option = command_next_option(&relay_command, argc, argv, "h", table)) != -1) {
+		if (option == 'l')
+			o->listen = optarg;
+		else if (option == 'r')
+			o->record = optarg;
+		else if (option == 's')
+			o->show = optarg;
+		else if (option == 't')
+			o->timeout = optarg;
+		else if (option == 'h')
+			o->help = true;
+		else
+			return EXIT_CRADLE_FAILED;
+	}
+	if (argc - optind > 1)
+		return command_usage_error(
+			&relay_command, "'%s' is one address too many", argv[optind + 1]);
+	o->address = argv[optind];
+	return check_together(o);
 }
 
 static int fill_config(const struct relay_options *o, struct relay_server_config *config)

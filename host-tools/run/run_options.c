@@ -2,15 +2,13 @@
 #include "run/run_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/strings.h"
-#include "command_table.h"
-#include "nearest.h"
+#include "command_options.h"
 #include "vm/qemu_command.h"
 
 enum {
@@ -154,23 +152,6 @@ static int add_env(struct run_options *o, char *text)
 	return 0;
 }
 
-static int unknown_option(const char *given)
-{
-	struct nearest nearest;
-	char name[80];
-
-	/* Only the name, without the dashes and a value. */
-	str_copy(name, sizeof(name), given);
-	name[strcspn(name, "=")] = '\0';
-	nearest_init(&nearest, name + strspn(name, "-"));
-	for (const struct option *option = options; option->name; option++)
-		nearest_offer(&nearest, option->name);
-	if (str_starts(given, "--") && nearest.best)
-		return command_usage_error(&run_command,
-			"unknown option '%s'; did you mean '--%s'?", name, nearest.best);
-	return command_usage_error(&run_command, "unknown option '%s'", name);
-}
-
 /* Options with a value that needs no check of its own. */
 static const char **text_option(struct run_options *o, int option)
 {
@@ -256,10 +237,8 @@ static int take_option(struct run_options *o, int option, char *value, const cha
 		return set_timeout(o, value);
 	case 'e':
 		return add_env(o, value);
-	case ':':
-		return command_usage_error(&run_command, "%s needs a value", given);
 	default:
-		return unknown_option(given);
+		return EXIT_CRADLE_FAILED; /* what is wrong was said */
 	}
 }
 
@@ -311,9 +290,9 @@ int run_options_parse(int argc, char **argv, struct run_options *ret)
 	struct run_options o = {.accel = VM_ACCEL_AUTO};
 	int option, r;
 
-	opterr = 0;
-	optind = 0; /* glibc: start over, also in a program that parsed before */
-	while ((option = getopt_long(argc, argv, "+:e:w:u:ith", options, NULL)) != -1) {
+	command_options_begin();
+	while ((option = command_next_option(&run_command, argc, argv, "+e:w:u:ith", options)) !=
+		-1) {
 		r = take_option(&o, option, optarg, argv[optind - 1]);
 		if (r)
 			return r;

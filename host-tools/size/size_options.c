@@ -2,7 +2,6 @@
 #include "size/size_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -10,8 +9,7 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/strings.h"
-#include "command_table.h"
-#include "nearest.h"
+#include "command_options.h"
 #include "size/size_bundle.h"
 #include "vm/qemu_command.h"
 
@@ -68,24 +66,7 @@ static int set_arch(const char *text, const char **ret)
 	return 0;
 }
 
-static int unknown_option(const char *given)
-{
-	struct nearest nearest;
-	char name[80];
-
-	str_copy(name, sizeof(name), given);
-	name[strcspn(name, "=")] = '\0';
-	nearest_init(&nearest, name + strspn(name, "-"));
-	for (const struct option *option = options; option->name; option++)
-		nearest_offer(&nearest, option->name);
-	if (nearest.best)
-		return command_usage_error(&size_command,
-			"unknown option '%s'; did you mean '--%s'?", name, nearest.best);
-	return command_usage_error(&size_command, "unknown option '%s'", name);
-}
-
-static int take_option(
-	struct size_options *o, struct given *g, int option, const char *value, const char *given)
+static int take_option(struct size_options *o, struct given *g, int option, const char *value)
 {
 	switch (option) {
 	case OPT_MEMORY:
@@ -121,10 +102,8 @@ static int take_option(
 	case 'h':
 		o->help = true;
 		return 0;
-	case ':':
-		return command_usage_error(&size_command, "%s needs a value", given);
 	default:
-		return unknown_option(given);
+		return EXIT_CRADLE_FAILED; /* what is wrong was said */
 	}
 }
 
@@ -274,10 +253,9 @@ int size_options_parse(int argc, char **argv, struct size_options *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->arch =
 		uname(&host) == 0 && qemu_default_program(host.machine) ? host.machine : "x86_64";
-	opterr = 0;
-	optind = 0;
-	while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
-		r = take_option(ret, &g, option, optarg, argv[optind - 1]);
+	command_options_begin();
+	while ((option = command_next_option(&size_command, argc, argv, "+h", options)) != -1) {
+		r = take_option(ret, &g, option, optarg);
 		if (r)
 			return r;
 	}

@@ -9,8 +9,7 @@
 #include "base/parse.h"
 #include "base/strings.h"
 #include "call/json_message.h"
-#include "command_table.h"
-#include "nearest.h"
+#include "command_options.h"
 #include "stats/memory_fetch.h"
 #include "stats/stats_table.h"
 
@@ -63,20 +62,6 @@ struct stats_options {
 	uint64_t interval_micro;
 };
 
-static int unknown_option(const char *option)
-{
-	static const char *const names[] = {"--json", "--watch", "--help"};
-	struct nearest nearest;
-
-	nearest_init(&nearest, option);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		nearest_offer(&nearest, names[i]);
-	if (nearest.best)
-		return command_usage_error(&stats_command,
-			"unknown option '%s'; did you mean '%s'?", option, nearest.best);
-	return command_usage_error(&stats_command, "unknown option '%s'", option);
-}
-
 static int set_interval(const char *text, struct stats_options *options)
 {
 	uint64_t micro;
@@ -89,27 +74,33 @@ static int set_interval(const char *text, struct stats_options *options)
 	return 0;
 }
 
-/* Positional arguments are moved to the front of argv. */
 static int parse_arguments(int argc, char **argv, struct stats_options *options)
 {
-	int r = 0;
+	static const struct option table[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"watch", optional_argument, NULL, 'w'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option, r = 0;
 
-	options->positional = argv;
 	options->interval_micro = DEFAULT_INTERVAL_MICRO;
-	for (int i = 1; r == 0 && i < argc; i++) {
-		if (argv[i][0] != '-')
-			options->positional[options->count++] = argv[i];
-		else if (str_eq(argv[i], "--json"))
+	command_options_begin();
+	while (r == 0 &&
+		(option = command_next_option(&stats_command, argc, argv, "h", table)) != -1) {
+		if (option == 'j')
 			options->json = true;
-		else if (str_eq(argv[i], "--watch"))
-			options->watch = true;
-		else if (str_starts(argv[i], "--watch="))
-			r = set_interval(argv[i] + strlen("--watch="), options);
-		else if (str_eq(argv[i], "--help") || str_eq(argv[i], "-h"))
+		else if (option == 'h')
 			options->help = true;
+		else if (option == 'w' && optarg)
+			r = set_interval(optarg, options);
+		else if (option == 'w')
+			options->watch = true;
 		else
-			r = unknown_option(argv[i]);
+			r = EXIT_CRADLE_FAILED;
 	}
+	options->positional = argv + optind;
+	options->count = (size_t)(argc - optind);
 	return r;
 }
 

@@ -251,7 +251,7 @@ static void test_wrong_arguments(void **state)
 	assert_int_equal(call("--timeout", "soon", address, "Check", NULL), 125);
 	SAYS(err, "'soon' is not a number of seconds");
 	assert_int_equal(call(address, "Check", "--timeout", NULL), 125);
-	SAYS(err, "--timeout wants a number");
+	SAYS(err, "--timeout needs a value");
 	assert_int_equal(call(address, "Check", "{\"servis\": \"\"}", NULL), 125);
 	SAYS(err, "no field is called \"servis\"; did you mean \"service\"?");
 	assert_int_equal(call(address, "Check", "{", NULL), 125);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/child_process.h"
@@ -19,10 +18,7 @@
 #include "run/run_help.h"
 #include "run/run_internal.h"
 
-/* Emulated guests on a busy machine take their time; real trouble is noticed earlier by its signs.
- */
-#define BOOT_TIMEOUT_S 90
-#define CONSOLE_TAIL   12
+#define CONSOLE_TAIL 12
 /* What the agent says first, at level debug (its boot/boot.c). */
 #define AGENT_FIRST_WORDS "the kernel started the agent"
 /* After the agent is lost: how long QEMU may take to tell why. */
@@ -145,7 +141,7 @@ static void on_up(void *owner, int fd)
 	struct session_request request = {
 		.sandbox_id = run->id,
 		.container = run->container,
-		.memory_limit = run->sizing.limit_bytes,
+		.memory_limit = run->plan.sizing.limit_bytes,
 		.in_fd = run->options.interactive || (run->options.tty && isatty(0)) ? 0 : -1,
 		.out_fd = 1,
 		.err_fd = 2,
@@ -177,7 +173,7 @@ static void on_console_line(void *owner, const char *line)
 
 	if (strstr(line, AGENT_FIRST_WORDS))
 		mark(run, STAGE_KERNEL_HANDED_OVER);
-	if (run->options.verbose)
+	if (run->options.vm.verbose)
 		fprintf(stderr, "guest| %s%s\n", line, line_end);
 }
 
@@ -215,16 +211,16 @@ static int boot(struct run *run)
 {
 	struct vm_boot_events events = {.up = on_up,
 		.failed = on_boot_failed,
-		.console_line = run->config.agent_debug ? on_console_line : NULL,
+		.console_line = run->plan.config.agent_debug ? on_console_line : NULL,
 		.notice = on_notice,
 		.owner = run};
 	uint64_t timeout_s =
-		run->options.boot_timeout_s ? run->options.boot_timeout_s : BOOT_TIMEOUT_S;
+		run->options.vm.boot_timeout_s ? run->options.vm.boot_timeout_s : VM_BOOT_TIMEOUT_S;
 	struct error err = ERROR_INIT;
 	int r = run_control_watch(run, &err);
 
 	if (r == 0)
-		r = vm_boot_start(&run->boot, run->loop, &run->config, run->kvm_on_trial,
+		r = vm_boot_start(&run->boot, run->loop, &run->plan.config, run->plan.kvm_on_trial,
 			timeout_s * 1000, &events, &err);
 	if (r < 0)
 		return run_fail_early(run, "QEMU did not start", NULL, &err);
@@ -247,7 +243,7 @@ static void print_failure(const struct run *run)
 
 	failure_print(&run->failure, stderr);
 	/* With --verbose all of it was shown already. */
-	if (!run->failure.show_console || !vm || run->options.verbose)
+	if (!run->failure.show_console || !vm || run->options.vm.verbose)
 		return;
 	if (vm_console(vm)->bytes == 0) {
 		fprintf(stderr, "        (the guest's console said nothing)\n");
@@ -276,17 +272,14 @@ static void release(struct run *run)
 
 static int init(struct run *run, const struct run_options *options)
 {
-	struct utsname host;
 	int r;
 
 	memset(run, 0, sizeof(*run));
 	run->options = *options;
 	run->image = (struct image)IMAGE_INIT;
-	run->config = (struct vm_config)VM_CONFIG_INIT;
+	vm_plan_init(&run->plan, &options->vm);
 	run->exit_code = EXIT_CRADLE_FAILED;
 	arena_init(&run->arena, 64u << 20);
-	uname(&host);
-	str_copy(run->arch, sizeof(run->arch), options->arch ? options->arch : host.machine);
 	run->loop = event_loop_new();
 	r = run->loop ? child_reaper_init(run->loop) : -errno;
 	if (r < 0)

@@ -13,25 +13,20 @@
 #include "run/run_options.h"
 #include "run/terminal.h"
 #include "run/timing.h"
-#include "vm/sizing.h"
 #include "vm/vm_boot.h"
+#include "vm/vm_plan.h"
 #include "vsock/vsock_listener.h"
-
-#include <limits.h>
 
 struct run {
 	struct run_options options;
 	struct event_loop *loop;
 	struct arena arena;
 	struct timing timing;
-	char id[129], arch[16];
-	char kernel[PATH_MAX], initrd[PATH_MAX];
+	char id[129];
 	struct bundle bundle; /* with --bundle */
 	struct image image;
 	struct user_identity user;
-	struct sizing sizing;
-	struct vm_config config;
-	bool kvm_on_trial;
+	struct vm_plan plan;
 	const Grpc__CreateContainerRequest *container;
 	struct vm_boot boot;
 	struct guest_session session;

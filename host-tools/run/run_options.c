@@ -9,110 +9,38 @@
 #include "base/parse.h"
 #include "base/strings.h"
 #include "command_options.h"
-#include "vm/qemu_command.h"
 
 enum {
-	OPT_MEMORY = 256,
-	OPT_CPUS,
-	OPT_EXPLAIN,
-	OPT_STATS,
+	OPT_STATS = 256,
 	OPT_HOLD,
-	OPT_VERBOSE,
-	OPT_ARCH,
-	OPT_ACCEL,
-	OPT_KERNEL,
-	OPT_INITRD,
-	OPT_QEMU,
-	OPT_APPEND,
 	OPT_LISTEN,
 	OPT_NAME,
 	OPT_ROOTFS,
 	OPT_BUNDLE,
-	OPT_BOOT_TIMEOUT,
 	OPT_TIMING,
 	OPT_TIMEOUT,
 	OPT_JSON,
 };
 
 static const struct option options[] = {
-	{"memory", required_argument, NULL, OPT_MEMORY},
-	{"cpus", required_argument, NULL, OPT_CPUS},
+	VM_OPTION_ROWS,
 	{"env", required_argument, NULL, 'e'},
 	{"workdir", required_argument, NULL, 'w'},
 	{"user", required_argument, NULL, 'u'},
 	{"interactive", no_argument, NULL, 'i'},
 	{"tty", no_argument, NULL, 't'},
-	{"explain", no_argument, NULL, OPT_EXPLAIN},
 	{"stats", no_argument, NULL, OPT_STATS},
 	{"hold", no_argument, NULL, OPT_HOLD},
-	{"verbose", no_argument, NULL, OPT_VERBOSE},
-	{"arch", required_argument, NULL, OPT_ARCH},
-	{"accel", required_argument, NULL, OPT_ACCEL},
-	{"kernel", required_argument, NULL, OPT_KERNEL},
-	{"initrd", required_argument, NULL, OPT_INITRD},
-	{"qemu", required_argument, NULL, OPT_QEMU},
-	{"append", required_argument, NULL, OPT_APPEND},
 	{"listen", required_argument, NULL, OPT_LISTEN},
 	{"name", required_argument, NULL, OPT_NAME},
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"bundle", required_argument, NULL, OPT_BUNDLE},
-	{"boot-timeout", required_argument, NULL, OPT_BOOT_TIMEOUT},
 	{"timing", no_argument, NULL, OPT_TIMING},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
-
-static int set_size(const char *text, uint64_t *ret)
-{
-	if (parse_size(text, ret) < 0 || *ret == 0)
-		return command_usage_error(&run_command,
-			"--memory '%s' is not a size: say 64M, 1G or a number of bytes", text);
-	return 0;
-}
-
-static int set_cpus(const char *text, uint64_t *ret)
-{
-	if (parse_decimal_micro(text, ret) < 0 || *ret == 0)
-		return command_usage_error(
-			&run_command, "--cpus '%s' is not a number of CPUs: say 2 or 0.5", text);
-	return 0;
-}
-
-static int set_accel(const char *text, enum vm_accel *ret)
-{
-	static const char *const names[] = {
-		[VM_ACCEL_AUTO] = "auto", [VM_ACCEL_KVM] = "kvm", [VM_ACCEL_TCG] = "tcg"};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (str_eq(text, names[i])) {
-			*ret = (enum vm_accel)i;
-			return 0;
-		}
-	}
-	return command_usage_error(&run_command, "--accel '%s' is not auto, kvm or tcg", text);
-}
-
-static int set_arch(const char *text, const char **ret)
-{
-	if (!qemu_default_program(text))
-		return command_usage_error(
-			&run_command, "--arch '%s' is not one of %s", text, qemu_arch_names());
-	*ret = text;
-	return 0;
-}
-
-static int set_seconds(const char *text, unsigned *ret)
-{
-	uint32_t value;
-
-	if (parse_u32(text, &value) < 0 || value == 0 || value > 86400)
-		return command_usage_error(&run_command,
-			"--boot-timeout '%s' is not a number of seconds (1 to 86400)", text);
-	*ret = value;
-	return 0;
-}
 
 /* Thirty days: the timers of the event loop reach further, the purpose of a limit does not. */
 #define TIMEOUT_MAX_MS (30ull * 24 * 3600 * 1000)
@@ -160,14 +88,6 @@ static const char **text_option(struct run_options *o, int option)
 		return &o->workdir;
 	case 'u':
 		return &o->user;
-	case OPT_KERNEL:
-		return &o->kernel;
-	case OPT_INITRD:
-		return &o->initrd;
-	case OPT_QEMU:
-		return &o->qemu;
-	case OPT_APPEND:
-		return &o->append;
 	case OPT_LISTEN:
 		return &o->listen;
 	case OPT_NAME:
@@ -190,14 +110,10 @@ static bool *flag_option(struct run_options *o, int option)
 		return &o->tty;
 	case 'h':
 		return &o->help;
-	case OPT_EXPLAIN:
-		return &o->explain;
 	case OPT_STATS:
 		return &o->stats;
 	case OPT_HOLD:
 		return &o->hold;
-	case OPT_VERBOSE:
-		return &o->verbose;
 	case OPT_TIMING:
 		return &o->timing;
 	case OPT_JSON:
@@ -212,6 +128,8 @@ static int take_option(struct run_options *o, int option, char *value, const cha
 	const char **text = text_option(o, option);
 	bool *flag = flag_option(o, option);
 
+	if (vm_option_is_ours(option))
+		return vm_option_take(&run_command, &o->vm, option, value, given);
 	if (flag) {
 		*flag = true;
 		return 0;
@@ -223,16 +141,6 @@ static int take_option(struct run_options *o, int option, char *value, const cha
 		return 0;
 	}
 	switch (option) {
-	case OPT_MEMORY:
-		return set_size(value, &o->memory_bytes);
-	case OPT_CPUS:
-		return set_cpus(value, &o->cpus_micro);
-	case OPT_ARCH:
-		return set_arch(value, &o->arch);
-	case OPT_ACCEL:
-		return set_accel(value, &o->accel);
-	case OPT_BOOT_TIMEOUT:
-		return set_seconds(value, &o->boot_timeout_s);
 	case OPT_TIMEOUT:
 		return set_timeout(o, value);
 	case 'e':
@@ -266,28 +174,9 @@ static int check_together(const struct run_options *o)
 	return 0;
 }
 
-/* An environment variable stands in for an option that was not given. */
-static void take_environment(struct run_options *o)
-{
-	const struct {
-		const char **option, *variable;
-	} rows[] = {
-		{&o->kernel, "CRADLE_KERNEL"},
-		{&o->initrd, "CRADLE_INITRD"},
-		{&o->qemu, "CRADLE_QEMU"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const char *value = getenv(rows[i].variable);
-
-		if (!*rows[i].option && !str_empty(value))
-			*rows[i].option = value;
-	}
-}
-
 int run_options_parse(int argc, char **argv, struct run_options *ret)
 {
-	struct run_options o = {.accel = VM_ACCEL_AUTO};
+	struct run_options o = {0};
 	int option, r;
 
 	command_options_begin();
@@ -306,7 +195,7 @@ int run_options_parse(int argc, char **argv, struct run_options *ret)
 	r = check_together(&o);
 	if (r)
 		return r;
-	take_environment(&o);
+	vm_options_take_environment(&o.vm);
 	*ret = o;
 	return 0;
 }

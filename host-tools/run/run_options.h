@@ -5,7 +5,7 @@
 #ifndef RUN_RUN_OPTIONS_H
 #define RUN_RUN_OPTIONS_H
 
-#include "vm/vm_config.h"
+#include "vm/vm_options.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -14,20 +14,14 @@
 #define RUN_ENV_MAX 256
 
 struct run_options {
-	uint64_t memory_bytes; /* 0 = default */
-	uint64_t cpus_micro;   /* 0 = one CPU, no quota */
+	struct vm_options vm;
 	char *env[RUN_ENV_MAX];
 	unsigned env_count;
 	const char *workdir, *user, *name, *rootfs, *bundle, *listen;
-	const char *arch; /* of the guest, as uname -m says; NULL = this machine's */
-	bool interactive, tty, explain, stats, hold, verbose, timing, json;
-	enum vm_accel accel;
-	unsigned boot_timeout_s;	    /* 0 = default */
-	uint64_t timeout_ms;		    /* of the container; 0 = none */
-	const char *timeout_text;	    /* as it was given */
-	const char *kernel, *initrd, *qemu; /* NULL: kernel, initrd by default_path; qemu on PATH */
-	const char *append;		    /* more kernel command line */
-	char **args;			    /* the container's command */
+	bool interactive, tty, stats, hold, timing, json;
+	uint64_t timeout_ms;	  /* of the container; 0 = none */
+	const char *timeout_text; /* as it was given */
+	char **args;		  /* the container's command */
 	unsigned arg_count;
 	bool help; /* nothing else counts then */
 };

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -12,8 +10,6 @@
 #include "base/path.h"
 #include "base/strings.h"
 #include "run/run_internal.h"
-#include "vm/accel.h"
-#include "vm/guest_files.h"
 
 #define IMAGE_DEVICE "/dev/vda"
 
@@ -46,42 +42,9 @@ static int name_it(struct run *run)
 	return 0;
 }
 
-static int find_file(struct run *run, const char *given, const char *file, const char *what,
-	const char *advice, char out[PATH_MAX])
-{
-	struct error err = ERROR_INIT;
-	struct stat st;
-	int r = given ? str_copy(out, PATH_MAX, given)
-		      : guest_file_default(run->arch, file, out, PATH_MAX);
-
-	if (r < 0)
-		error_errno(&err, -r, "%s", what);
-	else if (stat(out, &st) < 0)
-		error_errno(&err, errno, "%s %s", what, out);
-	else if (!S_ISREG(st.st_mode) || st.st_size == 0)
-		error_invalid(&err, "%s %s is %s", what, out,
-			S_ISREG(st.st_mode) ? "an empty file" : "not a file");
-	else
-		return 0;
-	return run_fail_early(run, "no guest to boot", advice, &err);
-}
-
 static int find_guest(struct run *run)
 {
-	char advice[128];
-	int r;
-
-	str_format(advice, sizeof(advice),
-		"'make ARCH=%s kernel' fetches one; --kernel or CRADLE_KERNEL names another.",
-		run->arch);
-	r = find_file(run, run->options.kernel, "kernel/vmlinuz", "kernel", advice, run->kernel);
-
-	if (r < 0)
-		return r;
-	str_format(advice, sizeof(advice),
-		"'make ARCH=%s initrd' builds it; --initrd or CRADLE_INITRD names another.",
-		run->arch);
-	return find_file(run, run->options.initrd, "initrd.img", "initrd", advice, run->initrd);
+	return vm_plan_find_guest(&run->plan, &run->options.vm, &run->failure);
 }
 
 /* What the bundle says counts where no option was given. */
@@ -89,10 +52,10 @@ static void take_bundle(struct run_options *options, const struct bundle *bundle
 {
 	if (!options->rootfs)
 		options->rootfs = bundle->rootfs;
-	if (!options->memory_bytes)
-		options->memory_bytes = bundle->memory_bytes;
-	if (!options->cpus_micro)
-		options->cpus_micro = bundle->cpus_micro;
+	if (!options->vm.memory_bytes)
+		options->vm.memory_bytes = bundle->memory_bytes;
+	if (!options->vm.cpus_micro)
+		options->vm.cpus_micro = bundle->cpus_micro;
 	options->tty |= bundle->spec->process->terminal;
 }
 
@@ -161,44 +124,9 @@ static int find_user(struct run *run)
 	return 0;
 }
 
-static uint64_t host_memory(void)
-{
-	struct sysinfo info;
-
-	return sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : 0;
-}
-
 static int size_it(struct run *run)
 {
-	struct sizing_request request = {
-		.arch = run->arch,
-		.memory_bytes = run->options.memory_bytes,
-		.cpus_micro = run->options.cpus_micro,
-		.initrd_bytes = guest_unpacked_bytes(run->initrd),
-		.host_bytes = host_memory(),
-		.host_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
-	};
-	struct error err = ERROR_INIT;
-
-	if (sizing_compute(&request, &run->sizing, &err) < 0)
-		return run_fail_early(
-			run, "wrong size", "'cradle run --explain' shows the sum.", &err);
-	if (run->options.explain)
-		sizing_explain(&run->sizing, stderr);
-	return 0;
-}
-
-static void choose_accel(struct run *run)
-{
-	char why[256];
-
-	run->config.accel = run->options.accel;
-	if (run->config.accel != VM_ACCEL_AUTO)
-		return;
-	run->config.accel = accel_choose(run->arch, run->config.qemu, why, sizeof(why));
-	run->kvm_on_trial = run->config.accel == VM_ACCEL_KVM;
-	if (why[0])
-		run_say(why);
+	return vm_plan_size(&run->plan, &run->options.vm, &run->failure);
 }
 
 /* Ours, if it is a plausible name: it becomes a part of the container's environment. */
@@ -222,9 +150,9 @@ static int specify(struct run *run)
 		.terminal = run->options.tty,
 		.term = terminal_kind(),
 		.user = &run->user,
-		.memory_bytes = run->sizing.limit_bytes,
-		.cpu_quota = run->sizing.cpu_quota,
-		.cpu_period = run->sizing.cpu_period,
+		.memory_bytes = run->plan.sizing.limit_bytes,
+		.cpu_quota = run->plan.sizing.cpu_quota,
+		.cpu_period = run->plan.sizing.cpu_period,
 		.bundle = run->bundle.spec,
 		.keep_user = !run->options.user,
 		.keep_hostname = !run->options.name,
@@ -242,22 +170,13 @@ static int specify(struct run *run)
 
 static int configure(struct run *run)
 {
-	struct vm_config *config = &run->config;
+	struct vm_config *config = &run->plan.config;
 
+	vm_plan_configure(&run->plan, &run->options.vm, run_say);
 	config->name = run->id;
-	config->arch = run->arch;
-	config->qemu = run->options.qemu;
-	config->kernel = run->kernel;
-	config->initrd = run->initrd;
-	config->kernel_args = run->options.append;
-	config->cpus = run->sizing.vcpus;
-	config->memory_bytes = run->sizing.vm_bytes;
-	config->reserve_bytes = sizing_agent_reserve(&run->sizing);
-	config->verbose = run->options.verbose;
 	/* The agent's first words are the sign that the kernel has handed over. */
-	config->agent_debug = run->options.verbose || run->options.timing;
+	config->agent_debug = run->options.vm.verbose || run->options.timing;
 	config->image_fd = run->image.fd;
-	choose_accel(run);
 	return 0;
 }
 

@@ -48,17 +48,17 @@ static void takes_all_of_it(void **state)
 		      "--name n1 "
 		      "--rootfs r --stats -- cmd -i --memory"),
 		0);
-	assert_int_equal(got.memory_bytes, 64 << 20);
-	assert_int_equal(got.cpus_micro, 1500000);
+	assert_int_equal(got.vm.memory_bytes, 64 << 20);
+	assert_int_equal(got.vm.cpus_micro, 1500000);
 	assert_int_equal(got.env_count, 2);
 	assert_string_equal(got.env[1], "B=2");
 	assert_string_equal(got.workdir, "/tmp");
 	assert_string_equal(got.user, "web:5");
-	assert_true(got.interactive && got.explain && got.stats);
-	assert_int_equal(got.accel, VM_ACCEL_TCG);
-	assert_string_equal(got.arch, "ppc64le");
-	assert_string_equal(got.kernel, "k");
-	assert_string_equal(got.initrd, "i");
+	assert_true(got.interactive && got.vm.explain && got.stats);
+	assert_int_equal(got.vm.accel, VM_ACCEL_TCG);
+	assert_string_equal(got.vm.arch, "ppc64le");
+	assert_string_equal(got.vm.kernel, "k");
+	assert_string_equal(got.vm.initrd, "i");
 	assert_string_equal(got.listen, "s");
 	assert_string_equal(got.name, "n1");
 	assert_string_equal(got.rootfs, "r");
@@ -94,7 +94,7 @@ static void stops_at_the_command(void **state)
 	assert_int_equal(parse("--rootfs r ls --memory -x"), 0);
 	assert_int_equal(got.arg_count, 3);
 	assert_string_equal(got.args[1], "--memory");
-	assert_int_equal(got.memory_bytes, 0);
+	assert_int_equal(got.vm.memory_bytes, 0);
 }
 
 static void refuse(const char *line, const char *naming)

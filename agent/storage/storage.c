@@ -42,8 +42,9 @@ static const struct storage_driver *const drivers[] = {
 	&storage_blk,
 	&storage_ephemeral,
 	&storage_overlayfs,
+	&storage_virtio_fs,
 };
-const char *const storage_driver_names[] = {"blk", "ephemeral", "overlayfs", NULL};
+const char *const storage_driver_names[] = {"blk", "ephemeral", "overlayfs", "virtio-fs", NULL};
 
 _Static_assert(ARRAY_SIZE(drivers) + 1 == ARRAY_SIZE(storage_driver_names), "a name per driver");
 

@@ -43,6 +43,9 @@ struct storage_driver {
 	int (*check)(const struct storage_request *request, struct error *err);
 	/* In the helper, before the mount: source, fstype, options, and what must exist. */
 	int (*prepare)(struct storage_mount *mount, struct error *err);
+	/* In the helper: what a mount that failed means, put before err; returns result, or another
+	 * negative errno. May be NULL. */
+	int (*explain)(int result, const struct storage_request *request, struct error *err);
 	/* In the helper, after the mount. May be NULL. */
 	int (*finish)(struct storage_mount *mount, struct error *err);
 	/* Directory number i that the driver makes and that goes with the storage; 0 or -ENOENT.
@@ -51,7 +54,8 @@ struct storage_driver {
 		char *out, size_t size);
 };
 
-extern const struct storage_driver storage_blk, storage_overlayfs, storage_ephemeral;
+extern const struct storage_driver storage_blk, storage_overlayfs, storage_ephemeral,
+	storage_virtio_fs;
 const struct storage_driver *storage_driver_find(const char *name);
 
 /* ---- for drivers (storage_helper.c), all in the helper ------------------------------------------

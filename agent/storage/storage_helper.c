@@ -173,6 +173,8 @@ int storage_do_mount(
 	if (r >= 0)
 		r = mount_apply(
 			mount->source, request->mount_point, mount->fstype, &mount->options, err);
+	if (r < 0 && driver->explain)
+		r = driver->explain(r, request, err);
 	if (r >= 0 && driver->finish)
 		r = driver->finish(mount, err);
 	/* A read-only mount stays as it is: changing it would fail as a whole (sharp edge g17). */

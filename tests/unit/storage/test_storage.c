@@ -723,7 +723,74 @@ static void test_driver_names(void **state)
 		assert_true(acquire(&a, &request) < 0);
 		assert_null(strstr(rendered(&a), "is not known"));
 	}
-	assert_int_equal(count, 3);
+	assert_int_equal(count, 4);
+}
+
+static struct storage_request share_request(void)
+{
+	return (struct storage_request){
+		.driver = "virtio-fs",
+		.source = "kataShared",
+		.fstype = "virtiofs",
+		.mount_point = shm,
+	};
+}
+
+/* What can be seen to be no share is refused before anything is made; Kata's own forms are not. */
+static void test_virtio_fs_checks(void **state)
+{
+	static const char *const good[] = {"nodev", "ro", "dax", "dax=inode", "X-kata.x", "", NULL};
+	static const char *const bad[] = {"bind", "remount", "shared", "rootmode=40000", "fd=3",
+		"user_id=0", "dax,fd=3", "dax=", "loop", NULL};
+	struct storage_request request = share_request();
+	struct probe a = {0};
+	char *word;
+
+	request.options = &word;
+	request.option_count = 1;
+	for (size_t i = 0; bad[i]; i++) {
+		word = (char *)bad[i];
+		assert_true(acquire(&a, &request) < 0);
+		assert_non_null(strstr(rendered(&a), "share kataShared"));
+		assert_non_null(strstr(rendered(&a), bad[i]));
+	}
+	request = share_request();
+	request.fstype = "ext4";
+	assert_true(acquire(&a, &request) < 0);
+	assert_non_null(strstr(rendered(&a), "\"ext4\""));
+	request.fstype = "";
+	request.source = "";
+	assert_true(acquire(&a, &request) < 0);
+	request.source = "a-tag-of-thirty-seven-bytes-one-more.";
+	assert_true(acquire(&a, &request) < 0);
+	assert_non_null(strstr(rendered(&a), "a-tag-of-thirty-seven-bytes-one-more."));
+	assert_int_equal(table.count, 0);
+	request = share_request();
+	request.options = &word;
+	request.option_count = 1;
+	for (size_t i = 0; good[i]; i++) {
+		word = (char *)good[i];
+		assert_int_equal(acquire(&a, &request), 0);
+		await(&a.done_calls, (int)i + 1);
+		release(&a, false);
+	}
+}
+
+/* A mount that fails says which share, and leaves nothing. This kernel may or may not know them. */
+static void test_virtio_fs_fails(void **state)
+{
+	struct storage_request request = share_request();
+	struct probe a = {0};
+
+	assert_int_equal(acquire(&a, &request), 0);
+	await(&a.done_calls, 1);
+	assert_true(a.result == -ENODEV || a.result == -EINVAL);
+	assert_non_null(strstr(rendered(&a),
+		a.result == -ENODEV ? "the guest's kernel has no virtiofs"
+				    : "this VM has no share with the tag kataShared"));
+	assert_non_null(strstr(rendered(&a), "mount kataShared on"));
+	assert_false(exists(shm));
+	assert_int_equal(table.count, 0);
 }
 
 #define STORAGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -754,6 +821,8 @@ static const struct CMUnitTest tests[] = {
 	STORAGE_TEST(test_blk_waits_for_its_node),
 	STORAGE_TEST(test_blk_given_up),
 	STORAGE_TEST(test_driver_names),
+	STORAGE_TEST(test_virtio_fs_checks),
+	STORAGE_TEST(test_virtio_fs_fails),
 };
 
 int main(void)

@@ -192,6 +192,13 @@
 #define OOM_GROUP_MS 100
 /* The longest a WaitProcess answer waits for its OOM event to be written. */
 #define OOM_HOLD_MS 200
+/* The longest a record waits for the kernel's log to name its victim; its event does not wait. */
+#define OOM_NAME_MS 50
+/*
+ * A limit that was hit and killed nobody explains no kill that comes later than this, or up to twice
+ * this. The kernel takes far less from the one to the other, on an emulated CPU too.
+ */
+#define OOM_CREDIT_MS 1000
 
 /* ---- storages
  * ------------------------------------------------------------------------------------

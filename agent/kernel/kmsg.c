@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/strings.h"
 
@@ -56,14 +60,12 @@ static void copy_span(char *out, size_t size, const char *from, const char *to)
  * the container's to choose: read from the end, and a line that could be read in two ways is not
  * believed.
  */
-bool kmsg_parse_oom(const char *record, struct kmsg_oom *ret)
+static bool parse_summary(const char *line, struct kmsg_oom *ret)
 {
-	const char *line = strchr(record, ';'), *group, *task, *pid, *end;
-	struct kmsg_oom oom;
+	const char *group, *task, *pid, *end;
+	struct kmsg_oom oom = {0};
 	char number[16];
 
-	if (!line || !str_starts(line + 1, "oom-kill:"))
-		return false;
 	end = line + strcspn(line, "\n");
 	end = find_back(line, end, ",uid=");
 	pid = end ? find_back(line, end, ",pid=") : NULL;
@@ -78,6 +80,50 @@ bool kmsg_parse_oom(const char *record, struct kmsg_oom *ret)
 		return false;
 	*ret = oom;
 	return true;
+}
+
+/* "...Killed process PID (NAME) total-vm:NkB, anon-rss:NkB, file-rss:NkB, shmem-rss:NkB, ..." */
+static bool parse_killed(const char *line, const char *pid, struct kmsg_oom *ret)
+{
+	const char *end = line + strcspn(line, "\n"), *name, *sizes;
+	struct kmsg_oom oom = {.sized = true};
+	int used = 0;
+
+	sizes = find_back(line, end, ") total-vm:");
+	if (sscanf(pid, "%" SCNu32 " (%n", &oom.pid, &used) != 1 || used == 0 || !sizes)
+		return false;
+	name = pid + used;
+	if (sizes < name || (size_t)(sizes - name) >= sizeof(oom.comm))
+		return false;
+	copy_span(oom.comm, sizeof(oom.comm), name, sizes);
+	if (sscanf(sizes,
+		    ") total-vm:%*ukB, anon-rss:%" SCNu64 "kB, file-rss:%" SCNu64
+		    "kB, shmem-rss:%" SCNu64 "kB",
+		    &oom.anon, &oom.file, &oom.shmem) != 3)
+		return false;
+	oom.anon *= 1024;
+	oom.file *= 1024;
+	oom.shmem *= 1024;
+	*ret = oom;
+	return true;
+}
+
+/* What a process writes to /dev/kmsg never has the kernel's own facility, 0. */
+bool kmsg_parse_oom(const char *record, struct kmsg_oom *ret)
+{
+	static const char *const killed[] = {
+		"Memory cgroup out of memory: Killed process ", "Out of memory: Killed process "};
+	const char *line = strchr(record, ';');
+
+	if (!line || strtoul(record, NULL, 10) >= 8)
+		return false;
+	line++;
+	if (str_starts(line, "oom-kill:"))
+		return parse_summary(line, ret);
+	for (size_t i = 0; i < ARRAY_SIZE(killed); i++)
+		if (str_starts(line, killed[i]))
+			return parse_killed(line, line + strlen(killed[i]), ret);
+	return false;
 }
 
 bool kmsg_next_oom(int fd, struct kmsg_oom *ret)

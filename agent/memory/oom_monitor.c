@@ -3,20 +3,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "base/parse.h"
-#include "base/path.h"
 #include "base/strings.h"
-#include "kernel/kmsg.h"
 #include "hard_limits.h"
+#include "kernel/kmsg.h"
+#include "memory/control_file.h"
 
 struct oom_monitor {
 	struct cgroup_events *events;
@@ -24,15 +19,17 @@ struct oom_monitor {
 	struct list_node queue; /* struct oom_event, oldest first */
 	struct list_node lent;	/* taken, their fate not known yet */
 	unsigned queued;
-	struct waiter_list waiters;  /* for events */
-	struct waiter_list watchers; /* for records */
-	bool asked;		     /* somebody has called GetOOMEvent */
-	uint64_t sequence, dropped;
-	int kmsg;
+	struct waiter_list waiters; /* for events */
+	bool asked;		    /* somebody has called GetOOMEvent */
+	uint64_t dropped;
 	const struct cgroup_root *root;
-	struct oom_record ring[OOM_RECORDS_MAX];
-	uint64_t recorded; /* records ever made; the ring holds the last of them */
+	struct oom_levels levels;
+	struct event_timer ageing; /* runs while a limit that was hit has explained no kill */
+	struct oom_records records;
 };
+
+static const char *owner_of(void *owner, const char *task_memcg);
+static void start_ageing(void *owner);
 
 struct oom_monitor *oom_monitor_new(struct cgroup_events *events, const struct cgroup_root *root)
 {
@@ -41,13 +38,14 @@ struct oom_monitor *oom_monitor_new(struct cgroup_events *events, const struct c
 	if (!monitor)
 		return NULL;
 	monitor->events = events;
+	monitor->root = root;
 	list_init(&monitor->targets);
 	list_init(&monitor->queue);
 	list_init(&monitor->lent);
 	waiter_list_init(&monitor->waiters);
-	waiter_list_init(&monitor->watchers);
-	monitor->root = root;
-	monitor->kmsg = kmsg_open();
+	oom_levels_init(&monitor->levels, events, root, start_ageing, monitor);
+	oom_records_init(
+		&monitor->records, cgroup_events_loop(events), kmsg_open(), owner_of, monitor);
 	return monitor;
 }
 
@@ -59,86 +57,84 @@ void oom_monitor_free(struct oom_monitor *monitor)
 		free(list_entry(node, struct oom_event, node));
 	list_for_each_safe (node, &monitor->lent)
 		free(list_entry(node, struct oom_event, node));
-	close_fd(&monitor->kmsg);
+	event_timer_stop(&monitor->ageing);
+	oom_levels_release(&monitor->levels);
+	oom_records_release(&monitor->records);
 	free(monitor);
 }
 
-/* ---- reading counters ---------------------------------------------------------------------------
+/* ---- counters -----------------------------------------------------------------------------------
  */
-
-static uint64_t keyed(const char *text, const char *key)
-{
-	uint64_t value = 0;
-
-	parse_keyed_u64(text, key, &value);
-	return value;
-}
-
-static int read_control(const char *dir, const char *name, char *out, size_t size)
-{
-	char path[PATH_MAX];
-	ssize_t n;
-
-	if (path_join(path, sizeof(path), dir, name) < 0)
-		return -ENAMETOOLONG;
-	n = file_read(path, out, size);
-	return n < 0 ? (int)n : 0;
-}
-
-/* A number, or 0 for "max" and for a file that is not there. */
-static uint64_t control_number(const char *dir, const char *name)
-{
-	char text[64];
-	uint64_t value = 0;
-
-	if (read_control(dir, name, text, sizeof(text)) == 0) {
-		text[strcspn(text, "\n")] = '\0';
-		parse_u64(text, &value);
-	}
-	return value;
-}
-
-static uint64_t parents_oom(const struct oom_monitor *monitor, const char *dir)
-{
-	char parent[PATH_MAX], text[512];
-	uint64_t sum = 0;
-
-	str_copy(parent, sizeof(parent), dir);
-	for (;;) {
-		char *slash = strrchr(parent, '/');
-
-		if (!slash)
-			return sum;
-		*slash = '\0';
-		if (!str_starts(parent, monitor->root->base))
-			return sum;
-		if (read_control(parent, "memory.events.local", text, sizeof(text)) == 0)
-			sum += keyed(text, "oom");
-	}
-}
 
 static int read_counters(const struct oom_target *target, struct oom_counters *ret)
 {
 	char text[512];
-	int r = read_control(target->dir, "memory.events", text, sizeof(text));
+	int r = control_read(target->dir, "memory.events", text, sizeof(text));
 
 	if (r < 0)
 		return r;
-	ret->oom = keyed(text, "oom");
-	ret->oom_kill = keyed(text, "oom_kill");
-	ret->group_kill = keyed(text, "oom_group_kill");
-	ret->local_oom = read_control(target->dir, "memory.events.local", text, sizeof(text)) == 0
-				 ? keyed(text, "oom")
+	ret->oom = control_keyed(text, "oom");
+	ret->oom_kill = control_keyed(text, "oom_kill");
+	ret->group_kill = control_keyed(text, "oom_group_kill");
+	ret->local_oom = control_read(target->dir, "memory.events.local", text, sizeof(text)) == 0
+				 ? control_keyed(text, "oom")
 				 : 0;
-	ret->parent_oom = parents_oom(target->monitor, target->dir);
 	return 0;
 }
 
-/* ---- records ------------------------------------------------------------------------------------
+static bool has_credit(const struct oom_target *target, const struct oom_counters *now)
+{
+	const struct oom_credit credit = oom_credit_of(&target->spent, now);
+
+	return credit.own > 0 || credit.child > 0;
+}
+
+/* Limits hit before the last ageing have had their time. True: there are younger ones. */
+static bool age_target(struct oom_target *target)
+{
+	struct oom_counters now;
+
+	if (read_counters(target, &now) < 0)
+		return false;
+	if (target->spent.oom < target->seen.oom)
+		target->spent.oom = target->seen.oom;
+	if (target->spent.local_oom < target->seen.local_oom)
+		target->spent.local_oom = target->seen.local_oom;
+	target->seen = now;
+	return has_credit(target, &now);
+}
+
+static void on_ageing(struct event_timer *timer)
+{
+	struct oom_monitor *monitor = container_of(timer, struct oom_monitor, ageing);
+	bool younger = false;
+
+	/* kills first: what is there may still explain them */
+	list_for_each_safe (node, &monitor->targets)
+		oom_target_check(list_entry(node, struct oom_target, node));
+	list_for_each (node, &monitor->targets)
+		younger |= age_target(list_entry(node, struct oom_target, node));
+	younger |= oom_levels_age(&monitor->levels);
+	if (younger)
+		start_ageing(monitor);
+}
+
+static void start_ageing(void *owner)
+{
+	struct oom_monitor *monitor = owner;
+
+	if (!event_timer_running(&monitor->ageing))
+		event_timer_start(cgroup_events_loop(monitor->events), &monitor->ageing,
+			OOM_CREDIT_MS, on_ageing, "oom credit");
+}
+
+/* ---- events and records -------------------------------------------------------------------------
  */
 
-static struct oom_target *target_of_group(struct oom_monitor *monitor, const char *task_memcg)
+static const char *owner_of(void *owner, const char *task_memcg)
 {
+	struct oom_monitor *monitor = owner;
+
 	list_for_each (node, &monitor->targets) {
 		struct oom_target *t = list_entry(node, struct oom_target, node);
 		const char *group = t->dir + strlen(monitor->root->mount);
@@ -146,72 +142,14 @@ static struct oom_target *target_of_group(struct oom_monitor *monitor, const cha
 
 		if (strncmp(task_memcg, group, n) == 0 &&
 			(task_memcg[n] == '\0' || task_memcg[n] == '/'))
-			return t;
+			return t->container_id;
 	}
 	return NULL;
 }
 
-/* Names and pids from the kernel's log, for records of the containers they belong to. */
-static void name_victims(struct oom_monitor *monitor)
+static void queue_event(struct oom_target *target, uint64_t sequence)
 {
-	struct kmsg_oom oom;
-	uint64_t first =
-		monitor->recorded > OOM_RECORDS_MAX ? monitor->recorded - OOM_RECORDS_MAX : 0;
-
-	if (monitor->kmsg < 0)
-		return;
-	while (kmsg_next_oom(monitor->kmsg, &oom)) {
-		const struct oom_target *t = target_of_group(monitor, oom.task_memcg);
-
-		for (uint64_t i = first; t && i < monitor->recorded; i++) {
-			struct oom_record *r = &monitor->ring[i % OOM_RECORDS_MAX];
-
-			if (r->pid || !str_eq(r->container_id, t->container_id))
-				continue;
-			r->pid = oom.pid;
-			str_copy(r->comm, sizeof(r->comm), oom.comm);
-			break;
-		}
-	}
-}
-
-static void log_oom(const struct oom_record *r)
-{
-	char numbers[6][24];
-	const uint64_t values[6] = {r->limit, r->usage, r->peak, r->kills, r->kills_total, r->pid};
-
-	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
-		str_format(numbers[i], sizeof(numbers[i]), "%" PRIu64, values[i]);
-	log_record(LOG_WARN, "oom", "container had an OOM kill", "container-id", r->container_id,
-		"cause", oom_cause_name(r->cause), "limit", numbers[0], "usage", numbers[1], "peak",
-		numbers[2], "kills", numbers[3], "kills-total", numbers[4], "victim-pid",
-		numbers[5], "victim", r->comm, NULL);
-}
-
-static void fill_record(
-	struct oom_record *r, const struct oom_target *target, enum oom_cause cause, uint64_t kills)
-{
-	char stat[8192];
-	struct timespec now;
-
-	memset(r, 0, sizeof(*r));
-	str_copy(r->container_id, sizeof(r->container_id), target->container_id);
-	clock_gettime(CLOCK_REALTIME, &now);
-	r->time_unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	r->cause = cause;
-	r->kills = kills;
-	r->kills_total = target->kills_total;
-	r->limit = control_number(target->dir, "memory.max");
-	r->usage = control_number(target->dir, "memory.current");
-	r->peak = control_number(target->dir, "memory.peak");
-	if (read_control(target->dir, "memory.stat", stat, sizeof(stat)) == 0) {
-		r->anon = keyed(stat, "anon");
-		r->file = keyed(stat, "file");
-	}
-}
-
-static void queue_event(struct oom_monitor *monitor, struct oom_target *target, uint64_t sequence)
-{
+	struct oom_monitor *monitor = target->monitor;
 	struct oom_event *event = NULL;
 
 	if (monitor->queued < OOM_QUEUE_MAX)
@@ -230,15 +168,34 @@ static void queue_event(struct oom_monitor *monitor, struct oom_target *target, 
 	target->undelivered++;
 }
 
+/* One record, one event. */
+static void report_one(struct oom_target *target, struct oom_record *record, enum oom_cause cause,
+	uint64_t kills, bool as_group)
+{
+	struct oom_monitor *monitor = target->monitor;
+	uint64_t pod_limit = 0;
+
+	if (cause == OOM_CAUSE_POD_LIMIT)
+		pod_limit = oom_levels_spend(&monitor->levels, target->dir, 1);
+	target->kills_total += kills;
+	record->cause = cause;
+	record->kills = kills;
+	record->kills_total = target->kills_total;
+	if (pod_limit)
+		record->limit = pod_limit;
+	/* of a group the log names the first to die */
+	queue_event(target, oom_records_add(&monitor->records, record, as_group ? 1 : kills));
+}
+
 /* Newly found kills of one target: one event each; killed as a group: one for all. */
 static void report(struct oom_target *target, const struct oom_counters *now)
 {
 	struct oom_monitor *monitor = target->monitor;
-	uint64_t kills = now->oom_kill - target->last.oom_kill;
-	uint64_t groups = now->group_kill - target->last.group_kill;
+	struct oom_credit credit = oom_credit_of(&target->spent, now);
+	uint64_t kills = now->oom_kill - target->spent.oom_kill;
+	uint64_t groups = now->group_kill - target->spent.group_kill;
 	uint64_t events = groups ? groups : kills;
-	enum oom_cause cause = oom_cause_of(&target->last, now);
-	uint64_t first = monitor->recorded;
+	struct oom_record record;
 
 	/*
 	 * The kernel counts the first victim of a group, then all of the group, the first included
@@ -251,18 +208,19 @@ static void report(struct oom_target *target, const struct oom_counters *now)
 	/* bounded work in one turn: the last one stands for the rest */
 	if (events > OOM_QUEUE_MAX)
 		events = OOM_QUEUE_MAX;
+	credit.pod = oom_levels_credit(&monitor->levels, target->dir);
+	oom_record_read(&record, target->container_id, target->dir);
 	for (uint64_t i = 0; i < events; i++) {
-		struct oom_record *r = &monitor->ring[monitor->recorded++ % OOM_RECORDS_MAX];
-		uint64_t share = i + 1 == events ? kills - (events - 1) : 1;
+		const uint64_t limit = record.limit;
 
-		target->kills_total += share;
-		fill_record(r, target, cause, share);
-		r->sequence = ++monitor->sequence;
-		queue_event(monitor, target, r->sequence);
+		report_one(target, &record, oom_cause_next(&credit),
+			i + 1 == events ? kills - (events - 1) : 1, groups > 0);
+		record.limit = limit;
 	}
-	name_victims(monitor);
-	for (; first < monitor->recorded; first++)
-		log_oom(&monitor->ring[first % OOM_RECORDS_MAX]);
+	target->spent = *now;
+	target->spent.local_oom -= credit.own;
+	target->spent.oom -= credit.own + credit.child;
+	oom_records_tell(&monitor->records);
 }
 
 static uint64_t check_now(struct oom_target *target)
@@ -272,16 +230,13 @@ static uint64_t check_now(struct oom_target *target)
 
 	if (read_counters(target, &now) < 0)
 		return 0;
-	kills = now.oom_kill - target->last.oom_kill;
-	/*
-	 * "Before" is the state at the last kill, not at the last look: the kernel counts the limit
-	 * that was hit before it kills, and tells of both, so that a look in between is usual.
-	 */
-	if (kills > 0) {
+	kills = now.oom_kill > target->spent.oom_kill ? now.oom_kill - target->spent.oom_kill : 0;
+	if (kills > 0)
 		report(target, &now);
-		target->last = now;
-		waiter_wake_all(&target->monitor->watchers, 0);
-	}
+	/* the kernel counts the limit before the kill and tells of both: a look in between is usual
+	 */
+	if (has_credit(target, &now))
+		start_ageing(target->monitor);
 	while (kills > 0 && !list_empty(&target->monitor->queue) &&
 		waiter_wake_one(&target->monitor->waiters, 0))
 		;
@@ -294,8 +249,8 @@ static bool still_populated(const struct oom_target *target)
 {
 	char text[256];
 
-	return read_control(target->dir, "cgroup.events", text, sizeof(text)) == 0 &&
-	       keyed(text, "populated") == 1;
+	return control_read(target->dir, "cgroup.events", text, sizeof(text)) == 0 &&
+	       control_keyed(text, "populated") == 1;
 }
 
 static void on_settled(struct event_timer *timer)
@@ -321,8 +276,14 @@ uint64_t oom_target_check(struct oom_target *target)
 {
 	struct oom_counters now;
 
-	if (!target->monitor || read_counters(target, &now) < 0 ||
-		now.oom_kill == target->last.oom_kill || wait_for_the_rest(target))
+	if (!target->monitor || read_counters(target, &now) < 0)
+		return 0;
+	if (now.oom_kill == target->spent.oom_kill) {
+		if (has_credit(target, &now))
+			start_ageing(target->monitor);
+		return 0;
+	}
+	if (wait_for_the_rest(target))
 		return 0;
 	event_timer_stop(&target->settle);
 	return check_now(target);
@@ -348,7 +309,9 @@ void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
 	waiter_list_init(&target->delivered);
 	list_append(&monitor->targets, &target->node);
 	target->as_group = control_number(cgroup_dir, "memory.oom.group") == 1;
-	r = read_counters(target, &target->last);
+	oom_levels_enter(&monitor->levels, cgroup_dir);
+	r = read_counters(target, &target->spent);
+	target->seen = target->spent;
 	if (r == 0)
 		r = cgroup_events_watch(
 			monitor->events, &target->watch, cgroup_dir, "memory.events", on_changed);
@@ -377,6 +340,7 @@ void oom_target_remove(struct oom_target *target)
 	forget_target(&target->monitor->queue, target);
 	forget_target(&target->monitor->lent, target);
 	list_remove(&target->node);
+	oom_levels_leave(&target->monitor->levels, target->dir);
 	waiter_wake_all(&target->delivered, 0);
 	target->monitor = NULL;
 }
@@ -438,25 +402,18 @@ void oom_monitor_give_back(struct oom_monitor *monitor, struct oom_event *event)
 void oom_monitor_end(struct oom_monitor *monitor, int value)
 {
 	waiter_wake_all(&monitor->waiters, value);
-	waiter_wake_all(&monitor->watchers, value);
+	waiter_wake_all(&monitor->records.watchers, value);
 }
 
 struct waiter_list *oom_monitor_watchers(struct oom_monitor *monitor)
 {
-	return &monitor->watchers;
+	return &monitor->records.watchers;
 }
 
-size_t oom_monitor_records(const struct oom_monitor *monitor, const struct oom_record **ret,
-	size_t room, uint64_t *lost)
+size_t oom_monitor_records(struct oom_monitor *monitor, bool told_only,
+	const struct oom_record **ret, size_t room, uint64_t *lost)
 {
-	uint64_t first =
-		monitor->recorded > OOM_RECORDS_MAX ? monitor->recorded - OOM_RECORDS_MAX : 0;
-	size_t n = 0;
-
-	*lost = first;
-	for (uint64_t i = first; i < monitor->recorded && n < room; i++)
-		ret[n++] = &monitor->ring[i % OOM_RECORDS_MAX];
-	return n;
+	return oom_records_list(&monitor->records, told_only, ret, room, lost);
 }
 
 uint64_t oom_monitor_dropped(const struct oom_monitor *monitor)

@@ -22,20 +22,10 @@
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_events.h"
 #include "memory/oom_cause.h"
+#include "memory/oom_levels.h"
+#include "memory/oom_record.h"
 
 struct oom_monitor;
-
-/* What is known about a kill. Strings end in NUL; 0 = unknown or none. Sizes in bytes. */
-struct oom_record {
-	char container_id[128];
-	uint64_t sequence; /* counts up from 1 in this agent's life */
-	uint64_t time_unix_ns;
-	enum oom_cause cause;
-	uint64_t kills, kills_total; /* by this event; of the container so far */
-	uint64_t limit, usage, peak, anon, file;
-	uint32_t pid;
-	char comm[16];
-};
 
 /* A container as the monitor sees it; embedded in its owner. */
 struct oom_target {
@@ -43,7 +33,11 @@ struct oom_target {
 	struct oom_monitor *monitor; /* NULL while not added */
 	const char *container_id;    /* the owner's */
 	char dir[PATH_MAX];	     /* its cgroup directory */
-	struct oom_counters last;
+	/*
+	 * Kills that were reported, limits that have explained one or are old; limits hit at the
+	 * last ageing.
+	 */
+	struct oom_counters spent, seen;
 	uint64_t kills_total;
 	unsigned undelivered;	      /* events of this container not yet written to anybody */
 	struct waiter_list delivered; /* woken (value 0) when undelivered falls to 0 */
@@ -56,7 +50,7 @@ struct oom_target {
 struct oom_event {
 	struct list_node node;
 	struct oom_target *target; /* NULL once the container is gone */
-	char container_id[128];
+	char container_id[CONTAINER_ID_MAX];
 	uint64_t sequence;
 };
 
@@ -86,12 +80,12 @@ void oom_monitor_give_back(struct oom_monitor *monitor, struct oom_event *event)
 /* Sandbox ends: waiters get value (a negative errno). */
 void oom_monitor_end(struct oom_monitor *monitor, int value);
 
-/* Who waits for records parks here; all are woken (value 0) when there are new ones. */
+/* Who waits for records parks here; all are woken (value 0) when there are new ones, told. */
 struct waiter_list *oom_monitor_watchers(struct oom_monitor *monitor);
 /* Events thrown away because the queue was full. */
 uint64_t oom_monitor_dropped(const struct oom_monitor *monitor);
-/* The latest records, oldest first; count and those forgotten because the ring is full. */
-size_t oom_monitor_records(const struct oom_monitor *monitor, const struct oom_record **ret,
-	size_t room, uint64_t *lost);
+/* See oom_records_list(). */
+size_t oom_monitor_records(struct oom_monitor *monitor, bool told_only,
+	const struct oom_record **ret, size_t room, uint64_t *lost);
 
 #endif

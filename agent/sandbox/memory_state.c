@@ -46,8 +46,7 @@ static void end_failed(struct memory_state *read, int errnum)
 /* ---- to the wire --------------------------------------------------------------------------------
  */
 
-/* NULL: not known, or no memory for it (which the caller does not tell apart: it is left out). */
-static Cradle__MemoryPressure *wire_pressure(
+Cradle__MemoryPressure *memory_pressure_to_wire(
 	struct arena *arena, const struct memory_pressure *pressure)
 {
 	Cradle__MemoryPressure *out;
@@ -75,7 +74,7 @@ static void wire_group(
 	out->kernel_bytes = group->kernel;
 	out->sock_bytes = group->sock;
 	out->swap_bytes = group->swap;
-	out->pressure = wire_pressure(arena, &group->pressure);
+	out->pressure = memory_pressure_to_wire(arena, &group->pressure);
 }
 
 static Cradle__GuestMemory *wire_guest(
@@ -104,7 +103,7 @@ static Cradle__GuestMemory *wire_guest(
 	out->unexplained_bytes = b->unexplained;
 	out->removed_container_bytes = b->containers > held ? b->containers - held : 0;
 	out->containers_limit_bytes = all->limit;
-	out->pressure = wire_pressure(read->arena, &b->pressure);
+	out->pressure = memory_pressure_to_wire(read->arena, &b->pressure);
 	return out;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "memory/memory_group.h"
 
 #include "memory.pb-c.h"
 
@@ -22,5 +23,9 @@ int memory_state_read(struct sandbox *sandbox, struct arena *arena, Cradle__Memo
 	memory_state_fn done, void *owner, struct memory_state **ret, struct error *err);
 /* done is not called any more; frees the read. */
 void memory_state_cancel(struct memory_state *read);
+
+/* NULL: not known, or no memory for it (which callers do not tell apart: it is left out). */
+Cradle__MemoryPressure *memory_pressure_to_wire(
+	struct arena *arena, const struct memory_pressure *pressure);
 
 #endif

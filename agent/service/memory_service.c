@@ -111,8 +111,13 @@ static Cradle__OOMRecord *wire_record(struct arena *arena, const struct oom_reco
 	out->usage_bytes = record->usage;
 	out->peak_bytes = record->peak;
 	out->pid = record->pid;
-	out->anon_bytes = record->anon;
-	out->file_bytes = record->file;
+	out->anon_bytes = record->victim_anon;
+	out->file_bytes = record->victim_file;
+	out->shmem_bytes = record->victim_shmem;
+	out->container_anon_bytes = record->anon;
+	out->container_file_bytes = record->file;
+	out->container_shmem_bytes = record->shmem;
+	out->pressure = memory_pressure_to_wire(arena, &record->pressure);
 	return out;
 }
 
@@ -130,14 +135,15 @@ static size_t select_records(
 }
 
 /* Those of one container (or of all) from a sequence number on. 0, or negative with err. */
-static int fill_records(
-	struct rpc_call *call, const char *container_id, uint64_t after, struct error *err)
+static int fill_records(struct rpc_call *call, bool told_only, const char *container_id,
+	uint64_t after, struct error *err)
 {
 	Cradle__ListOOMRecordsResponse *response = (void *)call->response;
 	struct sandbox *sandbox = call->context;
 	const struct oom_record *records[OOM_RECORDS_MAX];
 	uint64_t forgotten; /* the first so many sequence numbers */
-	size_t n = oom_monitor_records(sandbox->oom, records, OOM_RECORDS_MAX, &forgotten);
+	size_t n =
+		oom_monitor_records(sandbox->oom, told_only, records, OOM_RECORDS_MAX, &forgotten);
 
 	response->lost = forgotten > after ? forgotten - after : 0;
 	n = select_records(records, n, container_id, after);
@@ -162,7 +168,7 @@ HANDLER(list_oom_records)
 {
 	const Cradle__ListOOMRecordsRequest *request = (void *)call->request;
 
-	return fill_records(call, request->container_id, 0, err);
+	return fill_records(call, false, request->container_id, 0, err);
 }
 
 /* ---- WaitOOMRecord
@@ -176,7 +182,7 @@ static int answer_or_park(struct rpc_call *call, struct error *err)
 	const Cradle__WaitOOMRecordRequest *request = (void *)call->request;
 	const Cradle__ListOOMRecordsResponse *response = (void *)call->response;
 	struct sandbox *sandbox = call->context;
-	int r = fill_records(call, request->container_id, request->after_sequence, err);
+	int r = fill_records(call, true, request->container_id, request->after_sequence, err);
 
 	if (r < 0 || response->n_records > 0)
 		return r;

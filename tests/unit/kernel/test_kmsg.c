@@ -2,6 +2,7 @@
 #include "kernel/kmsg.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/test_main.h"
 
@@ -52,6 +53,37 @@ static void test_names_of_groups(void **state)
 	assert_int_equal(oom.pid, 4711);
 }
 
+/* The line after the kill: how much the victim held. Its name may look like the rest of the line.
+ */
+static void test_sizes(void **state)
+{
+	static const char *const names[] = {"tail", "a) total-vm:1k", "(b) 4 (c", ""};
+	static const char *const starts[] = {"Memory cgroup out of memory", "Out of memory"};
+	struct kmsg_oom oom;
+	char record[512];
+
+	for (size_t i = 0; i < 8; i++) {
+		snprintf(record, sizeof(record),
+			"3,815,5003,-;%s: Killed process 4711 (%s) total-vm:66752kB, "
+			"anon-rss:64764kB, file-rss:4kB, shmem-rss:12kB, UID:0 pgtables:168kB "
+			"oom_score_adj:0\n SUBSYSTEM=x\n",
+			starts[i % 2], names[i / 2]);
+		assert_true(kmsg_parse_oom(record, &oom));
+		assert_true(oom.sized);
+		assert_int_equal(oom.pid, 4711);
+		assert_string_equal(oom.comm, names[i / 2]);
+		assert_int_equal(oom.anon, 64764 * 1024);
+		assert_int_equal(oom.file, 4 * 1024);
+		assert_int_equal(oom.shmem, 12 * 1024);
+	}
+	/* a process wrote it (facility 1), or it is cut */
+	record[0] = '9';
+	assert_false(kmsg_parse_oom(record, &oom));
+	record[0] = '3';
+	*strstr(record, "file-rss") = '\0';
+	assert_false(kmsg_parse_oom(record, &oom));
+}
+
 static void test_other_lines(void **state)
 {
 	struct kmsg_oom oom;
@@ -66,6 +98,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_plain),
 	cmocka_unit_test(test_names_of_tasks),
 	cmocka_unit_test(test_names_of_groups),
+	cmocka_unit_test(test_sizes),
 	cmocka_unit_test(test_other_lines),
 };
 TEST_MAIN(tests)

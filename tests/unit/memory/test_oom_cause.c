@@ -3,27 +3,46 @@
 
 #include "lib/test_main.h"
 
-static const struct oom_counters before = {5, 3, 0, 2, 7};
+static const struct oom_counters before = {.oom = 5, .oom_kill = 3, .local_oom = 2};
 
-static enum oom_cause after(uint64_t oom, uint64_t kill, uint64_t local, uint64_t parent)
+static struct oom_credit after(uint64_t oom, uint64_t local, uint64_t pod)
 {
-	const struct oom_counters now = {oom, kill, 0, local, parent};
+	const struct oom_counters now = {.oom = oom, .local_oom = local};
+	struct oom_credit credit = oom_credit_of(&before, &now);
 
-	return oom_cause_of(&before, &now);
+	credit.pod = pod;
+	return credit;
+}
+
+static enum oom_cause cause(uint64_t oom, uint64_t local, uint64_t pod)
+{
+	struct oom_credit credit = after(oom, local, pod);
+
+	return oom_cause_next(&credit);
 }
 
 static void test_causes(void **state)
 {
-	/* nothing killed: no cause, whatever else counted up */
-	assert_int_equal(after(9, 3, 9, 9), OOM_CAUSE_UNKNOWN);
-	/* a counter that went backwards (a new group under an old name) is no kill */
-	assert_int_equal(after(5, 2, 2, 7), OOM_CAUSE_UNKNOWN);
-	assert_int_equal(after(6, 4, 3, 7), OOM_CAUSE_CONTAINER_LIMIT);
+	assert_int_equal(cause(6, 3, 0), OOM_CAUSE_CONTAINER_LIMIT);
 	/* the container's own limit wins over the pod's, hit in the same interval */
-	assert_int_equal(after(6, 4, 3, 8), OOM_CAUSE_CONTAINER_LIMIT);
-	assert_int_equal(after(6, 4, 2, 7), OOM_CAUSE_CHILD_LIMIT);
-	assert_int_equal(after(5, 4, 2, 8), OOM_CAUSE_POD_LIMIT);
-	assert_int_equal(after(5, 4, 2, 7), OOM_CAUSE_WHOLE_VM);
+	assert_int_equal(cause(6, 3, 1), OOM_CAUSE_CONTAINER_LIMIT);
+	assert_int_equal(cause(6, 2, 0), OOM_CAUSE_CHILD_LIMIT);
+	assert_int_equal(cause(5, 2, 1), OOM_CAUSE_POD_LIMIT);
+	assert_int_equal(cause(5, 2, 0), OOM_CAUSE_WHOLE_VM);
+	/* counters that went backwards (a new group under an old name) explain nothing */
+	assert_int_equal(cause(4, 1, 0), OOM_CAUSE_WHOLE_VM);
+}
+
+/* Each limit that was hit explains one kill. */
+static void test_credit_is_used_up(void **state)
+{
+	static const enum oom_cause expected[] = {OOM_CAUSE_CONTAINER_LIMIT,
+		OOM_CAUSE_CONTAINER_LIMIT, OOM_CAUSE_CHILD_LIMIT, OOM_CAUSE_POD_LIMIT,
+		OOM_CAUSE_WHOLE_VM, OOM_CAUSE_WHOLE_VM};
+	struct oom_credit credit = after(8, 4, 1);
+
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+		assert_int_equal(oom_cause_next(&credit), expected[i]);
 }
 
 static void test_names(void **state)
@@ -34,6 +53,7 @@ static void test_names(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_causes),
+	cmocka_unit_test(test_credit_is_used_up),
 	cmocka_unit_test(test_names),
 };
 TEST_MAIN(tests)

@@ -60,7 +60,7 @@ static enum oom_cause last_cause(size_t expected_records)
 {
 	const struct oom_record *records[8];
 	uint64_t lost;
-	size_t count = oom_monitor_records(monitor, records, 8, &lost);
+	size_t count = oom_monitor_records(monitor, false, records, 8, &lost);
 
 	assert_int_equal(count, expected_records);
 	return records[count - 1]->cause;
@@ -93,6 +93,94 @@ static void test_second_kill(void **state)
 	set_counters(1, 3, 1);
 	assert_int_equal(oom_target_check(&target), 2);
 	assert_int_equal(last_cause(3), OOM_CAUSE_WHOLE_VM);
+}
+
+static void set_pod(unsigned oom)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "oom %u\noom_kill 0\n", oom);
+	scratch_file("pod/memory.events.local", text);
+}
+
+/* Two limits are hit before the first kill is seen: each explains one. */
+static void test_two_limits_at_one_look(void **state)
+{
+	set_counters(2, 1, 2);
+	assert_int_equal(oom_target_check(&target), 1);
+	assert_int_equal(last_cause(1), OOM_CAUSE_CONTAINER_LIMIT);
+	set_counters(2, 2, 2);
+	assert_int_equal(oom_target_check(&target), 1);
+	assert_int_equal(last_cause(2), OOM_CAUSE_CONTAINER_LIMIT);
+	set_counters(2, 3, 2);
+	assert_int_equal(oom_target_check(&target), 1);
+	assert_int_equal(last_cause(3), OOM_CAUSE_WHOLE_VM);
+}
+
+/* One limit of the pod kills in one container: it is no cause for a kill in another. */
+static void test_pod_explains_one_kill(void **state)
+{
+	struct oom_target other;
+
+	scratch_file("pod/c2/memory.events", "oom 0\noom_kill 0\n");
+	oom_target_add(monitor, &other, "c2", scratch_path("pod/c2"));
+	set_pod(1);
+	scratch_file("pod/memory.max", "1048576\n");
+	scratch_file("pod/c2/memory.events", "oom 0\noom_kill 1\n");
+	assert_int_equal(oom_target_check(&other), 1);
+	assert_int_equal(last_cause(1), OOM_CAUSE_POD_LIMIT);
+	set_counters(0, 1, 0);
+	assert_int_equal(oom_target_check(&target), 1);
+	assert_int_equal(last_cause(2), OOM_CAUSE_WHOLE_VM);
+	oom_target_remove(&other);
+}
+
+/* The limit in the record is the one that was hit. */
+static void test_limit_in_the_record(void **state)
+{
+	const struct oom_record *records[8];
+	uint64_t lost;
+
+	scratch_file("pod/memory.max", "1048576\n");
+	scratch_file("pod/c1/memory.max", "4096\n");
+	set_pod(1);
+	set_counters(1, 2, 1);
+	assert_int_equal(oom_target_check(&target), 2);
+	assert_int_equal(oom_monitor_records(monitor, false, records, 8, &lost), 2);
+	assert_int_equal(records[0]->cause, OOM_CAUSE_CONTAINER_LIMIT);
+	assert_int_equal(records[0]->limit, 4096);
+	assert_int_equal(records[1]->cause, OOM_CAUSE_POD_LIMIT);
+	assert_int_equal(records[1]->limit, 1048576);
+}
+
+static void pass_ms(uint64_t ms)
+{
+	const uint64_t end = event_loop_now_ns() + ms * 1000000;
+
+	while (event_loop_now_ns() < end)
+		event_loop_step(loop, 10);
+}
+
+/* Limits that killed nobody (the victim was dying already) are too old to explain a later kill. */
+static void test_old_limits_explain_nothing(void **state)
+{
+	set_pod(1);
+	set_counters(1, 0, 1);
+	oom_target_check(&target);
+	pass_ms(2 * OOM_CREDIT_MS + 500);
+	set_counters(1, 1, 1);
+	assert_int_equal(oom_target_check(&target), 1);
+	assert_int_equal(last_cause(1), OOM_CAUSE_WHOLE_VM);
+}
+
+/* The same when only the pod's limit was hit, of which no container's counters tell. */
+static void test_old_pod_limit_explains_nothing(void **state)
+{
+	set_pod(1);
+	pass_ms(2 * OOM_CREDIT_MS + 500);
+	set_counters(0, 1, 0);
+	assert_int_equal(oom_target_check(&target), 1);
+	assert_int_equal(last_cause(1), OOM_CAUSE_WHOLE_VM);
 }
 
 static void test_limit_of_the_pod(void **state)
@@ -236,7 +324,7 @@ static void test_group_kill(void **state)
 	scratch_file("pod/c1/memory.events", "oom 1\noom_kill 5\noom_group_kill 1\n");
 	scratch_file("pod/c1/memory.events.local", "oom 1\n");
 	assert_int_equal(oom_target_check(&target), 5);
-	assert_int_equal(oom_monitor_records(monitor, &record, 1, &lost), 1);
+	assert_int_equal(oom_monitor_records(monitor, false, &record, 1, &lost), 1);
 	assert_int_equal(record->kills, 4);
 	assert_int_equal(record->kills_total, 4);
 	assert_non_null(oom_monitor_take(monitor));
@@ -252,8 +340,8 @@ static void test_bounds(void **state)
 
 	set_counters(1, OOM_QUEUE_MAX + 10, 1);
 	assert_int_equal(oom_target_check(&target), OOM_QUEUE_MAX + 10);
-	assert_int_equal(
-		oom_monitor_records(monitor, records, OOM_RECORDS_MAX + 8, &lost), OOM_RECORDS_MAX);
+	assert_int_equal(oom_monitor_records(monitor, false, records, OOM_RECORDS_MAX + 8, &lost),
+		OOM_RECORDS_MAX);
 	assert_int_equal(lost, OOM_QUEUE_MAX - OOM_RECORDS_MAX);
 	/* more kills at once than are told one by one: the last record stands for the rest */
 	assert_int_equal(records[OOM_RECORDS_MAX - 1]->kills, 11);
@@ -289,7 +377,7 @@ static const struct oom_record *only_record(void)
 	const struct oom_record *records[8];
 	uint64_t lost;
 
-	assert_int_equal(oom_monitor_records(monitor, records, 8, &lost), 1);
+	assert_int_equal(oom_monitor_records(monitor, false, records, 8, &lost), 1);
 	return records[0];
 }
 
@@ -331,6 +419,11 @@ static const struct CMUnitTest tests[] = {
 	OOM_TEST(test_looked_between_limit_and_kill),
 	OOM_TEST(test_second_kill),
 	OOM_TEST(test_limit_of_the_pod),
+	OOM_TEST(test_two_limits_at_one_look),
+	OOM_TEST(test_pod_explains_one_kill),
+	OOM_TEST(test_limit_in_the_record),
+	OOM_TEST(test_old_limits_explain_nothing),
+	OOM_TEST(test_old_pod_limit_explains_nothing),
 	cmocka_unit_test_setup_teardown(test_group_is_one_event, setup_group, teardown),
 	cmocka_unit_test_setup_teardown(test_group_with_survivor, setup_group, teardown),
 	OOM_TEST(test_waiters_are_woken),

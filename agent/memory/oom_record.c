@@ -1,0 +1,261 @@
+/* oom_record: see oom_record.h. Called by oom_monitor. */
+#include "memory/oom_record.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "memory/control_file.h"
+
+/* A record without its line is looked at again; a line without its record waits so long. */
+#define RETRY_MS     10
+#define MATCH_MAX_NS 5000000000ull
+
+/* ---- figures ------------------------------------------------------------------------------------
+ */
+
+static void read_pressure(struct oom_record *record, const char *group)
+{
+	char text[256];
+	struct worker_file file = {.text = text};
+
+	file.errnum = -control_read(group, "memory.pressure", text, sizeof(text));
+	memory_pressure_parse(&file, &record->pressure);
+}
+
+void oom_record_read(struct oom_record *record, const char *container_id, const char *group)
+{
+	char stat[8192];
+	struct timespec now;
+
+	memset(record, 0, sizeof(*record));
+	str_copy(record->container_id, sizeof(record->container_id), container_id);
+	clock_gettime(CLOCK_REALTIME, &now);
+	record->time_unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	record->made_ns = event_loop_now_ns();
+	record->limit = control_number(group, "memory.max");
+	record->usage = control_number(group, "memory.current");
+	record->peak = control_number(group, "memory.peak");
+	if (control_read(group, "memory.stat", stat, sizeof(stat)) == 0) {
+		record->anon = control_keyed(stat, "anon");
+		record->file = control_keyed(stat, "file");
+		record->shmem = control_keyed(stat, "shmem");
+	}
+	read_pressure(record, group);
+}
+
+/* ---- names from the kernel's log ----------------------------------------------------------------
+ */
+
+static uint64_t oldest(const struct oom_records *records)
+{
+	return records->made > OOM_RECORDS_MAX ? records->made - OOM_RECORDS_MAX : 0;
+}
+
+static struct oom_record *at(struct oom_records *records, uint64_t number)
+{
+	return &records->ring[number % OOM_RECORDS_MAX];
+}
+
+static void set_sizes(struct oom_record *record, const struct kmsg_oom *line)
+{
+	record->sized = true;
+	record->victim_anon = line->anon;
+	record->victim_file = line->file;
+	record->victim_shmem = line->shmem;
+}
+
+/* The oldest record of the container that still has a victim without a line; none when too old. */
+static struct oom_record *record_for(
+	struct oom_records *records, const char *container_id, uint64_t now)
+{
+	for (uint64_t i = oldest(records); i < records->made; i++) {
+		struct oom_record *r = at(records, i);
+
+		if (r->named < r->expected && now - r->made_ns < MATCH_MAX_NS &&
+			str_eq(r->container_id, container_id))
+			return r;
+	}
+	return NULL;
+}
+
+/* False: no record wants it (yet). */
+static bool give_name(struct oom_records *records, const struct oom_victim *victim, uint64_t now)
+{
+	struct oom_record *r = record_for(records, victim->container_id, now);
+
+	if (!r)
+		return false;
+	if (r->named++ > 0) /* of several victims the first is told of */
+		return true;
+	r->pid = victim->line.pid;
+	str_copy(r->comm, sizeof(r->comm), victim->line.comm);
+	if (victim->line.sized)
+		set_sizes(r, &victim->line);
+	return true;
+}
+
+static void keep_victim(struct oom_records *records, const struct kmsg_oom *line, uint64_t now)
+{
+	const char *container_id = records->owner_of(records->owner, line->task_memcg);
+	struct oom_victim *v = &records->victims[records->next_victim];
+
+	if (!container_id)
+		return;
+	records->next_victim = (records->next_victim + 1) % OOM_RECORDS_MAX;
+	v->seen_ns = now;
+	v->line = *line;
+	str_copy(v->container_id, sizeof(v->container_id), container_id);
+}
+
+/* The line with the sizes has a pid only: of a record, or of a victim that waits for one. */
+static void keep_sizes(struct oom_records *records, const struct kmsg_oom *line)
+{
+	for (uint64_t i = records->made; i-- > oldest(records);) {
+		struct oom_record *r = at(records, i);
+
+		if (r->pid == line->pid && !r->sized) {
+			set_sizes(r, line);
+			return;
+		}
+	}
+	for (size_t i = 0; i < OOM_RECORDS_MAX; i++) {
+		struct kmsg_oom *kept = &records->victims[i].line;
+
+		if (records->victims[i].seen_ns && kept->pid == line->pid && !kept->sized) {
+			kept->sized = true;
+			kept->anon = line->anon;
+			kept->file = line->file;
+			kept->shmem = line->shmem;
+		}
+	}
+}
+
+static void match_victims(struct oom_records *records, uint64_t now)
+{
+	for (size_t i = 0; i < OOM_RECORDS_MAX; i++) {
+		struct oom_victim *v =
+			&records->victims[(records->next_victim + i) % OOM_RECORDS_MAX];
+
+		if (v->seen_ns && (give_name(records, v, now) || now - v->seen_ns > MATCH_MAX_NS))
+			v->seen_ns = 0;
+	}
+}
+
+static void read_log(struct oom_records *records)
+{
+	const uint64_t now = event_loop_now_ns();
+	struct kmsg_oom line;
+
+	if (records->kmsg < 0)
+		return;
+	while (kmsg_next_oom(records->kmsg, &line)) {
+		if (line.sized) {
+			keep_sizes(records, &line);
+			continue;
+		}
+		keep_victim(records, &line, now);
+		match_victims(records, now);
+	}
+	match_victims(records, now);
+}
+
+/* ---- telling ------------------------------------------------------------------------------------
+ */
+
+static void log_kill(const struct oom_record *r)
+{
+	char numbers[11][24], pressure[32] = "unknown";
+	const uint64_t values[] = {r->limit, r->usage, r->peak, r->anon, r->file, r->kills,
+		r->kills_total, r->pid, r->victim_anon, r->victim_file, r->victim_shmem};
+
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		str_format(numbers[i], sizeof(numbers[i]), "%" PRIu64, values[i]);
+	if (r->pressure.known)
+		str_format(pressure, sizeof(pressure), "some %u.%02u full %u.%02u",
+			r->pressure.some_permyriad / 100, r->pressure.some_permyriad % 100,
+			r->pressure.full_permyriad / 100, r->pressure.full_permyriad % 100);
+	log_record(LOG_WARN, "oom", "container had an OOM kill", "container-id", r->container_id,
+		"cause", oom_cause_name(r->cause), "limit", numbers[0], "usage", numbers[1], "peak",
+		numbers[2], "anon", numbers[3], "file", numbers[4], "pressure-10s", pressure,
+		"kills", numbers[5], "kills-total", numbers[6], "victim-pid", numbers[7], "victim",
+		r->comm, "victim-anon", r->sized ? numbers[8] : "unknown", "victim-file",
+		r->sized ? numbers[9] : "unknown", "victim-shmem",
+		r->sized ? numbers[10] : "unknown", NULL);
+}
+
+static bool complete(const struct oom_records *records, const struct oom_record *r)
+{
+	return records->kmsg < 0 || r->expected == 0 || (r->pid && r->sized) ||
+	       event_loop_now_ns() - r->made_ns >= OOM_NAME_MS * 1000000ull;
+}
+
+static void on_retry(struct event_timer *timer)
+{
+	oom_records_tell(container_of(timer, struct oom_records, timer));
+}
+
+void oom_records_tell(struct oom_records *records)
+{
+	const uint64_t told = records->told;
+
+	read_log(records);
+	if (records->told < oldest(records))
+		records->told = oldest(records);
+	while (records->told < records->made && complete(records, at(records, records->told)))
+		log_kill(at(records, records->told++));
+	if (records->told < records->made)
+		event_timer_start(records->loop, &records->timer, RETRY_MS, on_retry, "oom name");
+	else
+		event_timer_stop(&records->timer);
+	if (records->told > told)
+		waiter_wake_all(&records->watchers, 0);
+}
+
+/* ---- interface ----------------------------------------------------------------------------------
+ */
+
+void oom_records_init(struct oom_records *records, struct event_loop *loop, int kmsg,
+	oom_owner_fn owner_of, void *owner)
+{
+	memset(records, 0, sizeof(*records));
+	records->loop = loop;
+	records->kmsg = kmsg;
+	records->owner_of = owner_of;
+	records->owner = owner;
+	waiter_list_init(&records->watchers);
+}
+
+void oom_records_release(struct oom_records *records)
+{
+	event_timer_stop(&records->timer);
+	close_fd(&records->kmsg);
+}
+
+uint64_t oom_records_add(
+	struct oom_records *records, const struct oom_record *record, uint64_t lines)
+{
+	struct oom_record *r = at(records, records->made);
+
+	*r = *record;
+	r->expected = lines;
+	r->sequence = ++records->made;
+	return r->sequence;
+}
+
+size_t oom_records_list(struct oom_records *records, bool told_only, const struct oom_record **ret,
+	size_t room, uint64_t *lost)
+{
+	const uint64_t end = told_only ? records->told : records->made;
+	size_t n = 0;
+
+	read_log(records);
+	*lost = oldest(records);
+	for (uint64_t i = oldest(records); i < end && n < room; i++)
+		ret[n++] = at(records, i);
+	return n;
+}

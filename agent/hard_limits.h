@@ -94,6 +94,22 @@
 #define CLIENT_MEMORY_MAX (16 * 1024 * 1024)
 
 /*
+ * The host program's vsock device: connections at once, and those of them that the guest dialled
+ * (each takes a descriptor of ours). One more of our own dials fails RESOURCE_EXHAUSTED, one more
+ * of the guest's is answered RST (its connect(2) fails ECONNRESET).
+ */
+#define VSOCK_CONNECTIONS_MAX 4096
+#define VSOCK_GUEST_DIALS_MAX 256
+
+/*
+ * Bytes from the guest that the device keeps for owners that do not read, over all connections; one
+ * alone may have its window, 256 KiB. Kata's agent and ours hold two or three connections. The
+ * connection whose bytes do not fit is reset (ECONNRESET in the guest); its owner gets what was
+ * kept before, then end of file; the log says so once a boot.
+ */
+#define VSOCK_BACKLOG_TOTAL_MAX (32 * 1024 * 1024)
+
+/*
  * Messages inside messages. The deepest of ours is six (CreateContainerRequest.OCI.Linux.Seccomp.
  * Syscalls.Args). Deeper, which only unknown or recursive types could be: the payload does not
  * parse, UNKNOWN.

@@ -9,6 +9,8 @@
 
 #include "base/cleanup.h"
 
+#define BACKLOG_FIRST (16 * 1024) /* bytes; doubles up to VSOCK_WINDOW */
+
 /* ---- what is to be sent ---- */
 
 static bool is_pending(const struct vsock_connection *conn, enum vsock_op op)
@@ -45,6 +47,16 @@ static void start_deadline(struct vsock_connection *conn, uint64_t ms)
 
 /* ---- the owner's end ---- */
 
+static void drop_backlog(struct vsock_connection *conn)
+{
+	if (!conn->backlog)
+		return;
+	free(take_ptr(conn->backlog));
+	if (conn->ops->account)
+		conn->ops->account(conn, -(ssize_t)conn->backlog_size);
+	conn->backlog_size = conn->backlog_at = conn->backlog_len = 0;
+}
+
 static bool owner_attached(const struct vsock_connection *conn)
 {
 	return conn->source.callback && conn->source.fd >= 0;
@@ -57,8 +69,7 @@ static void owner_detach(struct vsock_connection *conn)
 	event_source_remove(&conn->source);
 	close(conn->source.fd);
 	conn->source.fd = -1;
-	free(take_ptr(conn->backlog));
-	conn->backlog_len = 0;
+	drop_backlog(conn);
 }
 
 bool vsock_connection_finished(const struct vsock_connection *conn)
@@ -90,8 +101,7 @@ static void stop_stall(struct vsock_connection *conn)
 static void swallow_backlog(struct vsock_connection *conn)
 {
 	vsock_credit_take(&conn->credit, conn->backlog_len);
-	free(take_ptr(conn->backlog));
-	conn->backlog_len = 0;
+	drop_backlog(conn);
 }
 
 /*
@@ -141,7 +151,7 @@ static void settle(struct vsock_connection *conn)
 static void flush_backlog(struct vsock_connection *conn)
 {
 	while (conn->backlog_len > 0) {
-		size_t first = VSOCK_WINDOW - conn->backlog_at;
+		size_t first = conn->backlog_size - conn->backlog_at;
 		ssize_t n;
 
 		if (first > conn->backlog_len)
@@ -154,28 +164,63 @@ static void flush_backlog(struct vsock_connection *conn)
 			owner_is_gone(conn, false);
 		if (n < 0)
 			return;
-		conn->backlog_at = (conn->backlog_at + n) % VSOCK_WINDOW;
+		conn->backlog_at = (conn->backlog_at + n) % conn->backlog_size;
 		conn->backlog_len -= n;
 		vsock_credit_take(&conn->credit, n);
 	}
-	free(take_ptr(conn->backlog));
+	drop_backlog(conn);
+}
+
+/* Room for `more` bytes besides those that are kept. */
+static int grow_backlog(struct vsock_connection *conn, size_t more)
+{
+	size_t size = conn->backlog_size ? conn->backlog_size : BACKLOG_FIRST, first;
+	uint8_t *fresh;
+
+	while (size < conn->backlog_len + more)
+		size *= 2;
+	if (size == conn->backlog_size)
+		return 0;
+	if (conn->ops->account && !conn->ops->account(conn, size - conn->backlog_size))
+		return -ENOBUFS;
+	fresh = malloc(size);
+	if (!fresh) {
+		if (conn->ops->account)
+			conn->ops->account(conn, -(ssize_t)(size - conn->backlog_size));
+		return -ENOMEM;
+	}
+	first = conn->backlog_size - conn->backlog_at;
+	if (first > conn->backlog_len)
+		first = conn->backlog_len;
+	if (conn->backlog) {
+		memcpy(fresh, conn->backlog + conn->backlog_at, first);
+		memcpy(fresh + first, conn->backlog, conn->backlog_len - first);
+	}
+	free(conn->backlog);
+	conn->backlog = fresh;
+	conn->backlog_size = size;
 	conn->backlog_at = 0;
+	return 0;
 }
 
 /* Keeps bytes the owner did not take. The window bounds it: credit was checked before. */
 static int keep(struct vsock_connection *conn, const struct iovec *iov, unsigned count)
 {
-	if (!conn->backlog)
-		conn->backlog = malloc(VSOCK_WINDOW);
-	if (!conn->backlog)
-		return -ENOMEM;
+	size_t more = 0;
+	int r;
+
+	for (unsigned i = 0; i < count; i++)
+		more += iov[i].iov_len;
+	r = grow_backlog(conn, more);
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; i < count; i++) {
 		const uint8_t *from = iov[i].iov_base;
 		size_t left = iov[i].iov_len;
 
 		while (left > 0) {
-			size_t at = (conn->backlog_at + conn->backlog_len) % VSOCK_WINDOW;
-			size_t part = VSOCK_WINDOW - at;
+			size_t at = (conn->backlog_at + conn->backlog_len) % conn->backlog_size;
+			size_t part = conn->backlog_size - at;
 
 			if (part > left)
 				part = left;
@@ -365,7 +410,7 @@ void vsock_connection_free(struct vsock_connection *conn)
 	event_timer_stop(&conn->deadline);
 	event_timer_stop(&conn->stall);
 	list_remove(&conn->all_node);
-	free(conn->backlog);
+	drop_backlog(conn);
 	free(conn);
 }
 

@@ -4,7 +4,8 @@
  *
  * Made, looked up, fed with packets and asked for packets by vsock_device, which alone knows rings.
  * What it wants to send are flags, not a queue, so a guest cannot make us allocate; bytes for an
- * owner that does not read are kept up to the window (256 KiB). Never sleeps.
+ * owner that does not read are kept up to the window (256 KiB) and up to what the device allows all
+ * connections together. Never sleeps.
  */
 #ifndef VSOCK_VSOCK_CONNECTION_H
 #define VSOCK_VSOCK_CONNECTION_H
@@ -35,6 +36,11 @@ struct vsock_connection_ops {
 	 * shall relay (taken over), or a negative errno (the guest is reset).
 	 */
 	int (*dialled)(struct vsock_connection *conn, int result);
+	/*
+	 * The backlog's memory is about to grow by so many bytes, or has shrunk (negative): false =
+	 * all connections together have too much already. NULL = nobody counts.
+	 */
+	bool (*account)(struct vsock_connection *conn, ssize_t bytes);
 };
 
 struct vsock_connection {
@@ -61,8 +67,8 @@ struct vsock_connection {
 	bool hung;		    /* it is closed altogether: it writes no more either */
 	bool stalled;		    /* readable, but no credit */
 	bool asked;		    /* CREDIT_REQUEST sent for this stall */
-	uint8_t *backlog; /* ring of VSOCK_WINDOW bytes for a slow owner, NULL when empty */
-	size_t backlog_at, backlog_len;
+	uint8_t *backlog; /* ring for a slow owner, NULL when empty; grows up to VSOCK_WINDOW */
+	size_t backlog_size, backlog_at, backlog_len;
 	struct event_timer deadline, stall;
 };
 

@@ -11,10 +11,9 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "hard_limits.h"
 #include "vsock/vsock_device_internal.h"
 
-#define CONNECTIONS_MAX 4096
-#define GUEST_DIALS_MAX 256 /* open at once: each takes a descriptor of ours */
 #define SLOW_LOOK_MS	500 /* insurance against lost notifications (QEMU before 8.1) */
 #define FIRST_HOST_PORT (1U << 30)
 
@@ -66,6 +65,8 @@ struct vsock_connection *vsock_device_find(
 	return NULL;
 }
 
+static void watch_slowly(struct vsock_device *dev);
+
 static void on_slow(struct event_timer *timer)
 {
 	struct vsock_device *dev = container_of(timer, struct vsock_device, slow);
@@ -75,8 +76,17 @@ static void on_slow(struct event_timer *timer)
 		vring_interrupt(transmit_ring(dev), true);
 	}
 	vsock_device_schedule(dev);
-	if (dev->connections > 0)
-		event_timer_start(dev->loop, timer, SLOW_LOOK_MS, on_slow, "vsock slow look");
+	watch_slowly(dev);
+}
+
+/* While something may come that a lost notification would hide: connections, or the guest's dials.
+ */
+static void watch_slowly(struct vsock_device *dev)
+{
+	if (event_timer_running(&dev->slow))
+		return;
+	if (dev->connections > 0 || (dev->accept && dev->vhost.running))
+		event_timer_start(dev->loop, &dev->slow, SLOW_LOOK_MS, on_slow, "vsock slow look");
 }
 
 static void add(struct vsock_device *dev, struct vsock_connection *conn)
@@ -85,8 +95,7 @@ static void add(struct vsock_device *dev, struct vsock_connection *conn)
 	list_append(&dev->all, &conn->all_node);
 	list_append(&dev->queue, &conn->queue_node);
 	dev->connections++;
-	if (!event_timer_running(&dev->slow))
-		event_timer_start(dev->loop, &dev->slow, SLOW_LOOK_MS, on_slow, "vsock slow look");
+	watch_slowly(dev);
 	vsock_device_schedule(dev);
 }
 
@@ -176,8 +185,25 @@ static void cancel_dial(struct vsock_dial *base)
 	vsock_connection_event(conn, VSOCK_EV_CANCEL);
 }
 
+static bool on_account(struct vsock_connection *conn, ssize_t bytes)
+{
+	struct vsock_device *dev = conn->device;
+
+	if (bytes > 0 && (size_t)bytes > VSOCK_BACKLOG_TOTAL_MAX - dev->backlog) {
+		if (!dev->backlog_told)
+			log_record(LOG_WARN, "vsock",
+				"too many bytes wait for clients that do not read: a connection of "
+				"the guest is reset",
+				NULL);
+		dev->backlog_told = true;
+		return false;
+	}
+	dev->backlog += bytes;
+	return true;
+}
+
 static const struct vsock_connection_ops connection_ops = {
-	.changed = on_changed, .dialled = on_dialled};
+	.changed = on_changed, .dialled = on_dialled, .account = on_account};
 
 /* Counts up, so that a port is not used again while the guest may still remember it. */
 static uint32_t free_port(struct vsock_device *dev, uint32_t guest_port)
@@ -201,7 +227,7 @@ int vsock_device_dial(struct vsock_device *dev, uint32_t port, uint64_t timeout_
 			"dial guest port %u: %s", port,
 			vhost_user_connected(&dev->vhost) ? "its vsock driver is not up"
 							  : "no QEMU is connected");
-	if (dev->connections >= CONNECTIONS_MAX)
+	if (dev->connections >= VSOCK_CONNECTIONS_MAX)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, EMFILE,
 			"dial guest port %u: %u connections", port, dev->connections);
 	dial = calloc(1, sizeof(*dial));
@@ -244,8 +270,8 @@ struct vsock_connection *vsock_device_accept(
 	struct vsock_connection *conn;
 	int fd;
 
-	if (!dev->accept || dev->guest_dials >= GUEST_DIALS_MAX ||
-		dev->connections >= CONNECTIONS_MAX)
+	if (!dev->accept || dev->guest_dials >= VSOCK_GUEST_DIALS_MAX ||
+		dev->connections >= VSOCK_CONNECTIONS_MAX)
 		return NULL;
 	fd = dev->accept(dev->accept_context, request->to_port);
 	if (fd < 0)
@@ -290,7 +316,8 @@ static void on_started(void *owner, bool resumed)
 		event_task_defer(dev->loop, &dev->news, on_news);
 	}
 	dev->had_driver = true;
-	dev->unsettled = false;
+	dev->unsettled = dev->backlog_told = false;
+	watch_slowly(dev);
 	vsock_device_schedule(dev);
 }
 
@@ -397,6 +424,7 @@ void vsock_device_set_accept(struct vsock_device *dev, vsock_accept_fn accept, v
 {
 	dev->accept = accept;
 	dev->accept_context = context;
+	watch_slowly(dev);
 }
 
 void vsock_device_reset(struct vsock_device *dev)
@@ -404,10 +432,16 @@ void vsock_device_reset(struct vsock_device *dev)
 	end_all(dev);
 }
 
+bool vsock_device_watching(const struct vsock_device *dev)
+{
+	return event_timer_running(&dev->slow);
+}
+
 void vsock_device_get_stats(const struct vsock_device *dev, struct vsock_device_stats *ret)
 {
 	*ret = dev->stats;
 	ret->connections = dev->connections;
+	ret->backlog = dev->backlog;
 	ret->interrupts = dev->vhost.rings[RING_RECEIVE].vring.interrupts +
 			  dev->vhost.rings[RING_TRANSMIT].vring.interrupts;
 }

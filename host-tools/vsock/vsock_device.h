@@ -75,7 +75,10 @@ struct vsock_device_stats {
 	uint64_t bytes_from_guest, bytes_to_guest;
 	uint64_t kicks, interrupts;
 	unsigned connections; /* now */
+	size_t backlog;	      /* bytes kept for owners that do not read, now */
 };
+/* The slow look for lost notifications runs: there is a connection, or the guest may dial. */
+bool vsock_device_watching(const struct vsock_device *dev);
 void vsock_device_get_stats(const struct vsock_device *dev, struct vsock_device_stats *ret);
 
 #endif

@@ -38,6 +38,8 @@ struct vsock_device {
 	struct list_node buckets[VSOCK_BUCKETS];
 	struct list_node all, queue, dials; /* connections; those that want to send; dials */
 	unsigned connections, guest_dials;
+	size_t backlog;	   /* bytes kept for slow owners, all connections */
+	bool backlog_told; /* the log knows that it was full */
 	uint32_t next_port;
 	struct unknown_reset resets[VSOCK_UNKNOWN_RESETS];
 	unsigned reset_count;

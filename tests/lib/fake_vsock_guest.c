@@ -292,6 +292,10 @@ void fake_guest_kick(struct fake_guest *g, unsigned ring)
 {
 	uint64_t one = 1;
 
+	if (g->lose_kicks) {
+		g->lost_kicks++;
+		return;
+	}
 	g->rings[ring].kicks++;
 	if (write(g->rings[ring].kick, &one, sizeof(one)) < 0)
 		abort();

@@ -50,12 +50,14 @@ struct fake_guest {
 	unsigned pieces;   /* descriptors of one transmit packet, 1 to 4 */
 	bool use_indirect;
 	bool hold_receive; /* do not give receive buffers back */
+	bool lose_kicks;   /* kicks that the driver's rules ask for never arrive */
 	/* State. */
 	int sock, memfd;
 	uint8_t *mem;
 	struct fake_ring rings[2]; /* 0 receive, 1 transmit */
 	uint32_t slots_busy;	   /* bit per transmit slot */
 	unsigned held[FAKE_RING], held_count;
+	unsigned lost_kicks;
 };
 
 void fake_guest_init(struct fake_guest *g, void (*step)(void *context), void *context);

@@ -2,6 +2,7 @@ HOST_UNIT_TESTS += \
 	tests/unit/vsock/test_guest_memory.c \
 	tests/unit/vsock/test_vhost_user.c \
 	tests/unit/vsock/test_vring.c \
+	tests/unit/vsock/test_vsock_bounds.c \
 	tests/unit/vsock/test_vsock_connection.c \
 	tests/unit/vsock/test_vsock_credit.c \
 	tests/unit/vsock/test_vsock_device.c \

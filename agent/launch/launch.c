@@ -334,8 +334,8 @@ int launch_start(struct launch *launch, struct error *err)
 	int r;
 
 	if (launch->stage != STAGE_CREATED)
-		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
-			"launch: the process does not wait for its start");
+		return error_set(
+			err, STATUS_INTERNAL, 0, "launch: the process does not wait for its start");
 	r = launch_sync_send(launch->sync.fd, LAUNCH_STEP_START, NULL);
 	/* EPIPE: it was killed meanwhile; the reap tells the owner. */
 	if (r < 0 && r != -EPIPE)

@@ -158,7 +158,7 @@ static int clone_error(int r, const struct launch_request *request, struct error
 {
 	/* What a PID namespace answers when its init has ended (pid_namespaces(7)). */
 	if (r == -ENOMEM && request->join && request->join->fd[NAMESPACE_PID] >= 0)
-		return error_set(err, STATUS_FAILED_PRECONDITION, ENOMEM,
+		return error_set(err, STATUS_INTERNAL, ENOMEM,
 			"clone3: the container's PID namespace has ended, or there is no memory");
 	return error_errno(err, -r, "clone3: start a child%s",
 		request->cgroup_fd >= 0 ? " in the container's cgroup" : "");

@@ -52,8 +52,8 @@ int container_check(const struct container *container, enum container_verb verb,
 
 	if (container_allows(container->state, verb))
 		return 0;
-	return error_set(err, STATUS_FAILED_PRECONDITION, 0, "cannot %s container %s: it is %s",
-		verbs[verb], container->id, container_state_name(container->state));
+	return error_set(err, STATUS_INTERNAL, 0, "cannot %s container %s: it is %s", verbs[verb],
+		container->id, container_state_name(container->state));
 }
 
 bool container_id_valid(const char *id)
@@ -87,6 +87,17 @@ struct process *container_process(
 	return with_collected ? lingering : NULL;
 }
 
+struct process *container_process_by_serial(struct container *container, uintptr_t serial)
+{
+	list_for_each (node, &container->processes) {
+		struct process *p = list_entry(node, struct process, node);
+
+		if (p->serial == serial)
+			return p;
+	}
+	return NULL;
+}
+
 static int check_exec(struct container *container, const char *exec_id, struct error *err)
 {
 	unsigned count = 0;
@@ -95,12 +106,12 @@ static int check_exec(struct container *container, const char *exec_id, struct e
 	if (r < 0)
 		return r;
 	if (!container->init)
-		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+		return error_set(err, STATUS_INTERNAL, 0,
 			"cannot exec in container %s: its init has ended", container->id);
 	if (str_empty(exec_id) || strlen(exec_id) >= EXEC_ID_MAX)
 		return error_invalid(err, "exec_id must have 1 to %d bytes", EXEC_ID_MAX - 1);
 	if (container_process(container, exec_id, false))
-		return error_set(err, STATUS_ALREADY_EXISTS, 0, "process %s exists in container %s",
+		return error_set(err, STATUS_INTERNAL, 0, "process %s exists in container %s",
 			exec_id, container->id);
 	list_for_each (node, &container->processes)
 		count++;

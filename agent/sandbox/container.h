@@ -120,7 +120,7 @@ struct container {
 /* May the verb be applied in this state? Pure. */
 bool container_allows(enum container_state state, enum container_verb verb);
 const char *container_state_name(enum container_state state);
-/* Text and FAILED_PRECONDITION when it may not. */
+/* Text and INTERNAL, as callers know it (agent-api-containers.md 1.4), when it may not. */
 int container_check(const struct container *container, enum container_verb verb, struct error *err);
 
 /* First character alphanumeric, at least two, the rest alphanumeric or . - _ (1.1). Pure. */
@@ -146,6 +146,8 @@ void container_remove(struct container *container);
 /* By exec id; NULL or "" or the container's id mean init. Collected ones only with_collected. */
 struct process *container_process(
 	struct container *container, const char *exec_id, bool with_collected);
+/* By its serial; NULL when it is gone. */
+struct process *container_process_by_serial(struct container *container, uintptr_t serial);
 
 /* For process.c: init was reaped. */
 void container_init_exited(struct container *container);

@@ -63,8 +63,7 @@ static int check_request(
 		return error_set(err, STATUS_ALREADY_EXISTS, 0, "container %s exists",
 			request->container_id);
 	if (sandbox->ending)
-		return error_set(
-			err, STATUS_FAILED_PRECONDITION, 0, "the sandbox is being destroyed");
+		return error_set(err, STATUS_INTERNAL, 0, "the sandbox is being destroyed");
 	if (sandbox->container_count >= CONTAINERS_MAX)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, 0,
 			"there are %u containers already", sandbox->container_count);

@@ -57,7 +57,7 @@ int container_start(
 	if (r < 0)
 		return r;
 	if (!init || init->state != PROCESS_CREATED)
-		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
+		return error_set(err, STATUS_INTERNAL, 0,
 			"cannot start container %s: its init has ended", container->id);
 	r = process_start(init, err);
 	if (r < 0)

@@ -39,9 +39,8 @@ int container_stats_read(struct container *container, struct arena *arena,
 	int r;
 
 	if (container->cgroup.fd < 0)
-		return error_set(err, STATUS_FAILED_PRECONDITION, 0,
-			"container %s has no cgroup: it is %s", container->id,
-			container_state_name(container->state));
+		return error_set(err, STATUS_INTERNAL, 0, "container %s has no cgroup: it is %s",
+			container->id, container_state_name(container->state));
 	read = calloc(1, sizeof(*read));
 	if (!read)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "read statistics");

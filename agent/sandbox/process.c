@@ -19,6 +19,7 @@
 
 struct process *process_new(struct container *container, const char *id)
 {
+	static uintptr_t last_serial;
 	struct process *process = calloc(1, sizeof(*process));
 
 	if (!process)
@@ -28,6 +29,7 @@ struct process *process_new(struct container *container, const char *id)
 		free(process);
 		return NULL;
 	}
+	process->serial = ++last_serial;
 	process->container = container;
 	process->state = PROCESS_FAILED;
 	process->launch.terminal_fd = -1;
@@ -236,10 +238,7 @@ static void tell_waiters(struct process *process)
 	process->told = true;
 	waiter_unlink(&process->oom_hold);
 	event_timer_stop(&process->hold_timer);
-	if (!waiter_list_empty(&process->exited)) {
-		waiter_wake_all(&process->exited, process->exit_status);
-		process_collect(process);
-	}
+	waiter_wake_all(&process->exited, process->exit_status);
 }
 
 static void on_oom_delivered(struct waiter *waiter, int value)

@@ -39,6 +39,7 @@ typedef void (*process_event_fn)(
 	struct process *process, enum launch_event event, const struct error *err);
 
 struct process {
+	uintptr_t serial;	    /* its own among all that ever were; never 0 */
 	struct list_node node;	    /* in container->processes */
 	struct list_node lingering; /* in sandbox->lingering while collected but not drained */
 	struct container *container;
@@ -87,7 +88,7 @@ int process_signal(struct process *process, int sig);
 int process_resize(struct process *process, uint16_t rows, uint16_t columns, struct error *err);
 /* Has exited and may be told (an OOM event of its container does not hold the answer). */
 bool process_done(const struct process *process);
-/* WaitProcess answers with its status: forget it, but keep unread output readable for a while. */
+/* WaitProcess's answer is out: forget it, but keep unread output readable for a while. */
 void process_collect(struct process *process);
 /* A reader got end of file, or the time is up: free it if nobody needs it any more. */
 void process_drained(struct process *process);

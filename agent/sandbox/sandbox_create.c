@@ -43,8 +43,7 @@ static int check(
 	const struct sandbox *sandbox, const Grpc__CreateSandboxRequest *request, struct error *err)
 {
 	if (sandbox->ending)
-		return error_set(
-			err, STATUS_FAILED_PRECONDITION, 0, "the sandbox is being destroyed");
+		return error_set(err, STATUS_INTERNAL, 0, "the sandbox is being destroyed");
 	if (sandbox->created || sandbox->setup)
 		return error_set(err, STATUS_ALREADY_EXISTS, 0,
 			"CreateSandbox was called before (sandbox '%s')", sandbox->id);

@@ -16,14 +16,32 @@
 /* ---- CreateContainer
  * ------------------------------------------------------------------------------ */
 
+/*
+ * The answer did not leave: nobody knows of the container, so it is undone, as for a caller that
+ * went before. Unless it is another by now, or somebody has started it all the same.
+ */
+static void create_sent(struct rpc_call *call, bool delivered)
+{
+	const Grpc__CreateContainerRequest *request = (void *)call->request;
+	struct container *container =
+		delivered ? NULL : sandbox_container(call->context, request->container_id);
+
+	if (container && container->state == CONTAINER_CREATED &&
+		container_process_by_serial(container, (uintptr_t)call->data))
+		container_remove(container);
+}
+
 static void on_created(void *owner, struct container *container, const struct error *err)
 {
 	struct rpc_call *call = owner;
 
-	if (err)
+	if (err) {
 		rpc_call_fail(call, err);
-	else
-		rpc_call_reply(call);
+		return;
+	}
+	call->data = (void *)container->init->serial;
+	call->sent = create_sent;
+	rpc_call_reply(call);
 }
 
 static void create_cancelled(struct rpc_call *call, int reason)

@@ -19,16 +19,36 @@
 /* ---- ExecProcess
  * ---------------------------------------------------------------------------------- */
 
+/* The process that a call's data is the serial of; NULL when it is gone. */
+static struct process *process_of(struct rpc_call *call, const char *container_id)
+{
+	struct container *container = sandbox_container(call->context, container_id);
+
+	return container ? container_process_by_serial(container, (uintptr_t)call->data) : NULL;
+}
+
+/* The answer did not leave: as with a caller that went before, the process must not run. */
+static void exec_sent(struct rpc_call *call, bool delivered)
+{
+	const Grpc__ExecProcessRequest *request = (void *)call->request;
+
+	if (!delivered)
+		process_free(process_of(call, request->container_id));
+}
+
 static void end_exec(struct process *process, const struct error *err)
 {
 	struct rpc_call *call = process->owner;
 
 	process->on_event = NULL;
 	process->owner = NULL;
-	if (call && err)
+	if (call && err) {
 		rpc_call_fail(call, err);
-	else if (call)
+	} else if (call) {
+		call->data = (void *)process->serial;
+		call->sent = exec_sent;
 		rpc_call_reply(call);
+	}
 	if (err)
 		process_free(process);
 }
@@ -155,6 +175,19 @@ HANDLER(signal_process)
 /* ---- WaitProcess
  * ---------------------------------------------------------------------------------- */
 
+/*
+ * Only an answer that has left ends the process's time: one that was queued on a connection that
+ * died is asked for again. The process may be gone by now, and its id another's: hence the serial.
+ */
+static void wait_sent(struct rpc_call *call, bool delivered)
+{
+	const Grpc__WaitProcessRequest *request = (void *)call->request;
+	struct process *process = delivered ? process_of(call, request->container_id) : NULL;
+
+	if (process)
+		process_collect(process);
+}
+
 static void on_exited(struct rpc_call *call, int value)
 {
 	const Grpc__WaitProcessRequest *request = (void *)call->request;
@@ -180,11 +213,12 @@ HANDLER(wait_process)
 
 	if (!process)
 		return -ENOENT;
+	call->data = (void *)process->serial;
+	call->sent = wait_sent;
 	if (!process_done(process)) {
 		rpc_call_park(call, &process->exited, on_exited);
 		return RPC_PENDING;
 	}
 	response->status = process->exit_status;
-	process_collect(process);
 	return 0;
 }

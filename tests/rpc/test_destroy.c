@@ -96,7 +96,7 @@ static void test_destroy_with_all_under_way(void **state)
 	assert_true(waiter.done && waiter.code == 0);
 	assert_int_equal(((Grpc__WaitProcessResponse *)waiter.call.response)->status, 137);
 	for (size_t i = 0; i < 2; i++) {
-		assert_true(late[i].done && late[i].code == STATUS_FAILED_PRECONDITION);
+		assert_true(late[i].done && late[i].code == STATUS_INTERNAL);
 		pending_release(&late[i]);
 	}
 	pending_release(&destroy);

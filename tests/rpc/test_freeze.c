@@ -147,16 +147,15 @@ static void test_wrong_states(void **state)
 	agent_fails(&agent, "ResumeContainer", &resume_request, STATUS_INVALID_ARGUMENT, "nothing");
 	container_run(&agent, "wrong", "sleep 1000");
 	pause_request.container_id = resume_request.container_id = (char *)"wrong";
-	agent_fails(&agent, "ResumeContainer", &resume_request, STATUS_FAILED_PRECONDITION,
+	agent_fails(&agent, "ResumeContainer", &resume_request, STATUS_INTERNAL,
 		"cannot resume container wrong: it is running");
 	pause_id("wrong");
-	agent_fails(&agent, "PauseContainer", &pause_request, STATUS_FAILED_PRECONDITION,
+	agent_fails(&agent, "PauseContainer", &pause_request, STATUS_INTERNAL,
 		"cannot pause container wrong: it is paused");
 	resume_id("wrong");
 	signal_id("wrong", "", SIGKILL);
 	assert_int_equal(container_wait(&agent, "wrong", ""), 137);
-	agent_fails(&agent, "PauseContainer", &pause_request, STATUS_FAILED_PRECONDITION,
-		"it is stopped");
+	agent_fails(&agent, "PauseContainer", &pause_request, STATUS_INTERNAL, "it is stopped");
 	container_remove_id(&agent, "wrong");
 	agent_assert_census(&agent, &before);
 }
@@ -172,7 +171,7 @@ static void test_paused_before_start(void **state)
 	container_send(&agent, &c);
 	pause_id("early");
 	start.container_id = (char *)"early";
-	agent_fails(&agent, "StartContainer", &start, STATUS_FAILED_PRECONDITION,
+	agent_fails(&agent, "StartContainer", &start, STATUS_INTERNAL,
 		"cannot start container early: it is paused");
 	resume_id("early");
 	container_start_id(&agent, "early");
@@ -191,8 +190,7 @@ static void test_c02_exec_in_paused_container(void **state)
 	pause_id("cold");
 	await_frozen("cold", 1);
 	paused = agent_census(&agent);
-	assert_int_equal(
-		container_exec_sh(&agent, "cold", "e", "exit 5", &err), STATUS_FAILED_PRECONDITION);
+	assert_int_equal(container_exec_sh(&agent, "cold", "e", "exit 5", &err), STATUS_INTERNAL);
 	assert_non_null(strstr(err.text, "cannot exec in container cold: it is paused"));
 	agent_assert_census(&agent, &paused);
 	resume_id("cold");

@@ -110,7 +110,7 @@ static void test_start_meets_death(void **state)
 	push_requests();
 	continue_agent();
 	agent_await(&agent, &call);
-	assert_int_equal(call.code, STATUS_FAILED_PRECONDITION);
+	assert_int_equal(call.code, STATUS_INTERNAL);
 	pending_release(&call);
 	assert_int_equal(container_wait(&agent, "dies", ""), 137);
 	container_remove_id(&agent, "dies");

@@ -304,7 +304,7 @@ static void test_start_twice(void **state)
 
 	container_run(&agent, "two", "sleep 1000");
 	start.container_id = (char *)"two";
-	agent_fails(&agent, "StartContainer", &start, STATUS_FAILED_PRECONDITION, "running");
+	agent_fails(&agent, "StartContainer", &start, STATUS_INTERNAL, "running");
 	container_remove_id(&agent, "two");
 
 	container_fill(&c, &agent, "two", shell);
@@ -313,7 +313,7 @@ static void test_start_twice(void **state)
 	sig.signal = 9;
 	agent_ok(&agent, "SignalProcess", &sig);
 	assert_int_equal(container_wait(&agent, "two", ""), 137);
-	agent_fails(&agent, "StartContainer", &start, STATUS_FAILED_PRECONDITION, "stopped");
+	agent_fails(&agent, "StartContainer", &start, STATUS_INTERNAL, "stopped");
 	container_remove_id(&agent, "two");
 	agent_assert_census(&agent, &before);
 }

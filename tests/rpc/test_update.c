@@ -148,7 +148,7 @@ static void test_refused(void **state)
 	sig.signal = SIGKILL;
 	agent_ok(&agent, "SignalProcess", &sig);
 	assert_int_equal(container_wait(&agent, "bad", ""), 137);
-	agent_fails(&agent, "UpdateContainer", &u.request, STATUS_FAILED_PRECONDITION,
+	agent_fails(&agent, "UpdateContainer", &u.request, STATUS_INTERNAL,
 		"cannot update container bad: it is stopped");
 	container_remove_id(&agent, "bad");
 	agent_assert_census(&agent, &before);

@@ -125,7 +125,7 @@ static void test_start_twice(void **state)
 	assert_true(fixture_create(&f));
 	assert_true(fixture_start(&f, &f.init));
 	assert_true(launch_start(&f.init.launch, &err) < 0);
-	assert_int_equal(err.status, STATUS_FAILED_PRECONDITION);
+	assert_int_equal(err.status, STATUS_INTERNAL);
 }
 
 /* ---- the program ---------------------------------------------------------------------------- */

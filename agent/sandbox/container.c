@@ -171,8 +171,20 @@ void container_kill_all(struct container *container)
 		process_signal(list_entry(node, struct process, node), SIGKILL);
 }
 
+/* A PID namespace ends with its init: nobody can be born in it any more. */
+static void end_shared_pids(struct container *container)
+{
+	struct sandbox *sandbox = container->sandbox;
+
+	if (sandbox->pid_founder != container)
+		return;
+	sandbox->pid_founder = NULL;
+	close_fd(&sandbox->pid_fd);
+}
+
 void container_init_exited(struct container *container)
 {
+	end_shared_pids(container);
 	/* what is left of it (in a shared PID namespace) is not to stay frozen for good */
 	if (container->state == CONTAINER_PAUSED)
 		container_thaw(container);
@@ -183,6 +195,7 @@ void container_init_exited(struct container *container)
 
 void container_free(struct container *container)
 {
+	end_shared_pids(container);
 	helper_cancel(&container->helper);
 	event_timer_stop(&container->teardown_timer);
 	event_task_cancel(&container->task);

@@ -76,6 +76,23 @@ static int check_request(
 	return check_unsupported(request, err);
 }
 
+static bool is_pause(const struct container *container)
+{
+	return str_eq(container->id, container->sandbox->id);
+}
+
+/* The pod's first container, or its pause container made anew: its PID namespace is the shared one.
+ */
+static bool may_found_pids(const struct container *container)
+{
+	return container->sandbox->container_count == 1 || is_pause(container);
+}
+
+static bool wants_shared_pids(const struct container *container)
+{
+	return container->request->sandbox_pidns || container->sandbox->shared_pids;
+}
+
 /* Which shared namespaces a container joins (agent-api-containers.md section 5). */
 static int choose_namespaces(
 	struct container *container, struct launch_config *config, struct error *err)
@@ -85,12 +102,13 @@ static int choose_namespaces(
 	config->ipc_fd = sandbox->ipc_fd;
 	config->uts_fd = sandbox->uts_fd;
 	config->pid_fd = -1;
-	if (!container->request->sandbox_pidns)
+	if (!wants_shared_pids(container))
 		return 0;
 	config->pid_fd = sandbox->pid_fd;
-	if (sandbox->pid_fd < 0 && sandbox->container_count > 1)
-		return error_errno(err, ESRCH,
-			"container %s: sandbox_pidns, but the sandbox has no PID namespace",
+	if (sandbox->pid_fd < 0 && !may_found_pids(container))
+		return error_set(err, STATUS_INTERNAL, ESRCH,
+			"container %s: sandbox_pidns, but the sandbox has no PID namespace: its "
+			"first container is gone",
 			container->id);
 	return 0;
 }
@@ -264,9 +282,12 @@ static void share_pid_namespace(struct container *container)
 {
 	struct sandbox *sandbox = container->sandbox;
 
-	if (sandbox->pid_fd < 0 && container->namespaces.fd[NAMESPACE_PID] >= 0)
-		sandbox->pid_fd =
-			fcntl(container->namespaces.fd[NAMESPACE_PID], F_DUPFD_CLOEXEC, 3);
+	if (container->namespaces.fd[NAMESPACE_PID] < 0 || !may_found_pids(container) ||
+		(sandbox->pid_fd >= 0 && (!is_pause(container) || wants_shared_pids(container))))
+		return;
+	close_fd(&sandbox->pid_fd);
+	sandbox->pid_fd = fcntl(container->namespaces.fd[NAMESPACE_PID], F_DUPFD_CLOEXEC, 3);
+	sandbox->pid_founder = container;
 }
 
 static void finish(struct container *container)

@@ -49,6 +49,8 @@ struct sandbox {
 	struct list_node lingering; /* collected processes with unread output, oldest first */
 	unsigned lingering_count;
 	int ipc_fd, uts_fd, pid_fd; /* shared namespaces, -1 = none (yet) */
+	bool shared_pids; /* CreateSandbox's sandbox_pidns: every container joins pid_fd */
+	const struct container *pid_founder; /* whose init is pid_fd's; it ends with that */
 
 	/* CreateSandbox in progress, DestroySandbox in progress */
 	struct sandbox_setup *setup;

@@ -186,6 +186,7 @@ static void undo_next(struct sandbox_setup *setup)
 	close_fd(&sandbox->uts_fd);
 	sandbox_unbind_resolv_conf(sandbox);
 	sandbox->id[0] = '\0';
+	sandbox->shared_pids = false;
 	free(sandbox->guest_hook_path);
 	sandbox->guest_hook_path = NULL;
 	tell(setup, &setup->failure);
@@ -302,6 +303,7 @@ int sandbox_create(struct sandbox *sandbox, struct arena *arena,
 	}
 	arena_move(&setup->arena, arena);
 	str_copy(sandbox->id, sizeof(sandbox->id), request->sandbox_id);
+	sandbox->shared_pids = request->sandbox_pidns;
 	sandbox->guest_hook_path = setup->hook_path;
 	sandbox->setup = setup;
 	return 0;

@@ -124,6 +124,11 @@ int path_open_in_root(int rootfd, const char *path, int flags)
 	return open_resolved(rootfd, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+int path_open_beneath(int dirfd, const char *path, int flags)
+{
+	return open_resolved(dirfd, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+}
+
 /* ---- removing a tree ------------------------------------------------------------------------- */
 
 /*

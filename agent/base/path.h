@@ -26,5 +26,7 @@ int path_remove_tree(const char *path);
  * and cannot leave it. Returns an fd or negative errno.
  */
 int path_open_in_root(int rootfd, const char *path, int flags);
+/* The same below dirfd, following no link at all: -ELOOP is what one gives. */
+int path_open_beneath(int dirfd, const char *path, int flags);
 
 #endif

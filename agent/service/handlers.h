@@ -36,6 +36,7 @@ HANDLER(read_stderr);
 HANDLER(tty_win_resize);
 HANDLER(get_diagnostic_data);
 HANDLER(remove_stale_share_mounts);
+HANDLER(copy_file);
 HANDLER(online_cpu_mem);
 HANDLER(update_ephemeral_mounts);
 HANDLER(set_policy);

@@ -71,7 +71,7 @@ const struct rpc_method service_table[] = {
 		handle_get_guest_details),
 	AGENT(MemHotplugByProbe, grpc__mem_hotplug_by_probe_request, google__protobuf__empty, NULL),
 	AGENT(SetGuestDateTime, grpc__set_guest_date_time_request, google__protobuf__empty, NULL),
-	AGENT(CopyFile, grpc__copy_file_request, google__protobuf__empty, NULL),
+	AGENT(CopyFile, grpc__copy_file_request, google__protobuf__empty, handle_copy_file),
 	AGENT(GetOOMEvent, grpc__get_oomevent_request, grpc__oomevent, handle_get_oom_event),
 	AGENT(AddSwap, grpc__add_swap_request, google__protobuf__empty, NULL),
 	AGENT(AddSwapPath, grpc__add_swap_path_request, google__protobuf__empty, NULL),

@@ -217,6 +217,22 @@ static void test_open_in_root(void **state)
 	assert_int_equal(path_open_in_root(root, "../secret", O_RDONLY), -ENOENT);
 }
 
+/* Not even a link that stays below. */
+static void test_open_beneath(void **state)
+{
+	_cleanup_fd_ int root = -1, fd = -1;
+
+	scratch_file("tree/folder/file", "inside");
+	assert_int_equal(symlink("folder", scratch_path("tree/link")), 0);
+	root = open(scratch_path("tree"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = path_open_beneath(root, "folder/file", O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(path_open_beneath(root, "link/file", O_RDONLY), -ELOOP);
+	assert_int_equal(path_open_beneath(root, "link", O_RDONLY), -ELOOP);
+	assert_int_equal(path_open_beneath(root, "../secret", O_RDONLY), -EXDEV);
+	assert_int_equal(path_open_beneath(root, "/etc", O_RDONLY), -EXDEV);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_text),
 	cmocka_unit_test(test_mkdirs),
@@ -226,5 +242,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_remove_wide),
 	cmocka_unit_test(test_remove_enters_no_mount),
 	cmocka_unit_test(test_open_in_root),
+	cmocka_unit_test(test_open_beneath),
 };
 TEST_MAIN(tests)

@@ -9,6 +9,7 @@ const struct command *const command_table[] = {
 	&run_command,
 	&call_command,
 	&size_command,
+	&vm_command,
 	&relay_command,
 	&stats_command,
 	&oom_command,

@@ -41,6 +41,7 @@ extern const struct command call_command;  /* call/call.c */
 extern const struct command stats_command; /* stats/stats.c */
 extern const struct command oom_command;   /* oom/oom.c */
 extern const struct command size_command;  /* size/size.c */
+extern const struct command vm_command;	   /* vms/vms.c */
 extern const struct command relay_command; /* relay/relay.c */
 
 #endif

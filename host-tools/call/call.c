@@ -17,6 +17,7 @@
 #include "command_options.h"
 #include "ttrpc/client.h"
 #include "ttrpc/status.h"
+#include "vms/vm_address.h"
 
 #define EXIT_AGENT_ERROR   1
 #define CONNECT_TIMEOUT_MS 10000
@@ -36,6 +37,7 @@ static const char help[] =
 	"  unix://PATH  unix://@ABSTRACT  vsock://CID:PORT\n"
 	"  hvsock://PATH:PORT   the socket of 'cradle run --listen PATH'; the agent's port is "
 	"1024\n"
+	"  NAME                 a VM of 'cradle vm start'\n"
 	"METHOD is CreateContainer, AgentService.CreateContainer or\n"
 	"grpc.AgentService/CreateContainer; --list shows all, --describe the fields of a request.\n"
 	"\n"
@@ -289,7 +291,7 @@ static int connect_and_call(const struct call_options *options, const struct met
 	struct event_loop *loop;
 	int fd, r;
 
-	if (address_parse(options->address, &address, &err) < 0)
+	if (vm_address_parse(options->address, &address, &err) < 0)
 		return failed("", &err);
 	fd = address_connect(&address,
 		options->timeout_ms && options->timeout_ms < CONNECT_TIMEOUT_MS

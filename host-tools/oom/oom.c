@@ -28,6 +28,7 @@ static const char help[] =
 	"  unix://PATH  unix://@ABSTRACT  vsock://CID:PORT\n"
 	"  hvsock://PATH:PORT   the socket of 'cradle run --listen PATH'; the agent's port is "
 	"1024\n"
+	"  NAME                 a VM of 'cradle vm start'\n"
 	"\n"
 	"A plain Kata agent keeps no records. With --follow its events are shown as they come, "
 	"with\n"

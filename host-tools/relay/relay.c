@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "command_options.h"
 #include "relay/relay_server.h"
+#include "vms/vm_address.h"
 #include "relay/relay_trace.h"
 
 #define DIAL_TIMEOUT_MS 10000
@@ -33,6 +34,7 @@ static const char help[] =
 	"  unix://PATH  unix://@ABSTRACT  vsock://CID:PORT\n"
 	"  hvsock://PATH:PORT   the socket of 'cradle run --listen PATH'; the agent's port is "
 	"1024\n"
+	"  NAME                 a VM of 'cradle vm start'\n"
 	"\n"
 	"  --listen unix://PATH  where to listen; PATH may be @ABSTRACT\n"
 	"  --timeout SECONDS     how long a client waits for the agent (default 10)\n"
@@ -127,7 +129,7 @@ static int fill_config(const struct relay_options *o, struct relay_server_config
 
 	config->dial_timeout_ms = DIAL_TIMEOUT_MS;
 	if (address_parse(o->listen, &config->listen, &err) < 0 ||
-		address_parse(o->address, &config->agent, &err) < 0)
+		vm_address_parse(o->address, &config->agent, &err) < 0)
 		return failed(&err);
 	if (config->listen.kind != ADDRESS_UNIX)
 		return command_usage_error(&relay_command, "--listen wants unix://PATH");

@@ -7,13 +7,14 @@
 #include "base/cleanup.h"
 #include "base/socket.h"
 #include "base/strings.h"
+#include "vms/vm_address.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 
 int agent_connection_open(struct agent_connection *agent, const char *address, struct error *err)
 {
 	struct address parsed;
-	int fd, r = address_parse(address, &parsed, err);
+	int fd, r = vm_address_parse(address, &parsed, err);
 
 	if (r < 0)
 		return r;

@@ -26,6 +26,7 @@ static const char help[] =
 	"  unix://PATH  unix://@ABSTRACT  vsock://CID:PORT\n"
 	"  hvsock://PATH:PORT   the socket of 'cradle run --listen PATH'; the agent's port is "
 	"1024\n"
+	"  NAME                 a VM of 'cradle vm start'\n"
 	"\n"
 	"  USAGE        what is charged to the container, its page cache included\n"
 	"  WORKING SET  usage less page cache not used lately: what kubelet and crictl show\n"

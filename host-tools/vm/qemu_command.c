@@ -203,6 +203,22 @@ static void add_vsock(struct builder *b, const struct arch_row *row, const struc
 	add(b, "%s,id=vsock0-device,chardev=vsock0", row->vsock_user);
 }
 
+/* For people and tools; the keeper's own is a descriptor. */
+static void add_second_monitor(struct builder *b, const struct vm_config *c)
+{
+	_cleanup_free_ char *folder = c->socket_folder ? double_commas(c->socket_folder) : NULL;
+
+	if (!c->socket_folder)
+		return;
+	if (!folder) {
+		b->failed = -ENOMEM;
+		return;
+	}
+	add(b, "-chardev");
+	add(b, "socket,id=qmp1,path=%s/qmp.sock,server=on,wait=off", folder);
+	add_option(b, "-mon", "chardev=qmp1,mode=control");
+}
+
 static void add_devices(struct builder *b, const struct arch_row *row, const struct vm_config *c)
 {
 	add(b, "-chardev");
@@ -211,6 +227,7 @@ static void add_devices(struct builder *b, const struct arch_row *row, const str
 	add(b, "-chardev");
 	add(b, "socket,id=qmp0,fd=%d", c->qmp_fd);
 	add_option(b, "-mon", "chardev=qmp0,mode=control");
+	add_second_monitor(b, c);
 	if (c->image_fd >= 0) {
 		/* By descriptor: the image may be replaced or pruned in the cache meanwhile. */
 		add(b, "-add-fd");

@@ -130,3 +130,9 @@ void qmp_quit(struct qmp *qmp)
 	if (qmp->state == QMP_READY)
 		send_command(qmp, "quit");
 }
+
+void qmp_power_button(struct qmp *qmp)
+{
+	if (qmp->state == QMP_READY)
+		send_command(qmp, "system_powerdown");
+}

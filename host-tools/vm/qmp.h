@@ -40,5 +40,7 @@ void qmp_release(struct qmp *qmp); /* idempotent, accepts zeroed */
 /* Asks QEMU to end; sent at once or as soon as QEMU has greeted. Whether it did: look at the child.
  */
 void qmp_quit(struct qmp *qmp);
+/* The guest's power button; nothing happens before QEMU has greeted. */
+void qmp_power_button(struct qmp *qmp);
 
 #endif

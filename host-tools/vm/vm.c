@@ -45,7 +45,7 @@ struct vm {
 	struct event_task gone_task;
 	bool stopping;
 	struct private_folder folder;
-	char socket_path[PRIVATE_FOLDER_MAX + 16]; /* of our vsock device */
+	char socket_path[108]; /* of our vsock device */
 };
 
 /* What QEMU's child needs of the parent; all CLOEXEC, cleared in the child. */
@@ -71,10 +71,13 @@ static bool read_console(struct vm *vm)
 	char chunk[4096];
 	ssize_t n = read(vm->console_source.fd, chunk, sizeof(chunk));
 
-	if (n > 0)
+	if (n > 0) {
+		if (vm->events.console_bytes)
+			vm->events.console_bytes(vm->events.owner, chunk, (size_t)n);
 		console_feed(&vm->console, chunk, (size_t)n);
-	else if (n == 0 || errno != EAGAIN)
+	} else if (n == 0 || errno != EAGAIN) {
 		close_source(&vm->console_source);
+	}
 	return n > 0;
 }
 
@@ -152,6 +155,8 @@ static void on_qmp_ready(void *owner)
 	struct vm *vm = owner;
 
 	private_folder_remove(&vm->folder);
+	if (vm->config.socket_folder && vm->device)
+		unlink(vm->socket_path);
 }
 
 static void on_console_line(void *context, const char *line)
@@ -183,10 +188,13 @@ static int make_vsock(struct vm *vm, struct error *err)
 		return 0;
 	}
 	vm->config.vsock = VM_VSOCK_VHOST_USER;
-	r = private_folder_make(&vm->folder, err);
+	r = vm->config.socket_folder ? 0 : private_folder_make(&vm->folder, err);
 	if (r < 0)
 		return r;
-	path_join(vm->socket_path, sizeof(vm->socket_path), vm->folder.path, "vsock");
+	r = path_join(vm->socket_path, sizeof(vm->socket_path),
+		vm->config.socket_folder ? vm->config.socket_folder : vm->folder.path, "vsock");
+	if (r < 0)
+		return error_errno(err, -r, "a socket in %s", vm->config.socket_folder);
 	vm->config.vsock_socket = vm->socket_path;
 	vm->device = vsock_device_new(vm->loop, vm->socket_path, OWN_DEVICE_CID, err);
 	if (!vm->device)
@@ -241,14 +249,17 @@ static int compare_ints(const void *a, const void *b)
 static const struct child_fork_options own_session = {.cgroup_fd = -1, .new_session = true};
 
 /* In the child. */
-static void __attribute__((noreturn))
-become_qemu(const struct qemu_command *command, const struct vm_config *config, int err_fd)
+static void __attribute__((noreturn)) become_qemu(const struct qemu_command *command,
+	const struct vm_config *config, int err_fd, pid_t parent)
 {
 	int keep[] = {config->image_fd, config->console_fd, config->qmp_fd, config->vhost_fd};
 	int null = open("/dev/null", O_RDWR);
 	size_t count = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Killed before it was set: nobody would ever end this VM. */
+	if (getppid() != parent)
+		_exit(127);
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
 		if (keep[i] >= 0 && fd_set_cloexec(keep[i], false) == 0)
 			keep[count++] = keep[i];
@@ -267,7 +278,7 @@ become_qemu(const struct qemu_command *command, const struct vm_config *config, 
 static int start_qemu(struct vm *vm, struct qemu_fds *fds, struct error *err)
 {
 	struct qemu_command command;
-	pid_t pid;
+	pid_t pid, parent = getpid();
 	int r;
 
 	vm->config.console_fd = fds->console;
@@ -277,7 +288,7 @@ static int start_qemu(struct vm *vm, struct qemu_fds *fds, struct error *err)
 		return r;
 	pid = child_process_fork(&vm->child, &own_session, on_exit_of_qemu, "qemu");
 	if (pid == 0)
-		become_qemu(&command, &vm->config, fds->err);
+		become_qemu(&command, &vm->config, fds->err, parent);
 	qemu_command_release(&command);
 	if (pid < 0)
 		return error_errno(err, -pid, "start QEMU");
@@ -340,6 +351,12 @@ void vm_stop(struct vm *vm)
 	event_timer_start(vm->loop, &vm->kill_timer, QUIT_PATIENCE_MS, kill_qemu, "QEMU's quit");
 }
 
+void vm_power_button(struct vm *vm)
+{
+	if (vm_running(vm))
+		qmp_power_button(&vm->qmp);
+}
+
 void vm_free(struct vm *vm)
 {
 	if (!vm)
@@ -383,6 +400,11 @@ bool vm_vsock_ready(const struct vm *vm)
 bool vm_running(const struct vm *vm)
 {
 	return vm->started && !vm->child.exited;
+}
+
+pid_t vm_pid(const struct vm *vm)
+{
+	return vm_running(vm) ? vm->child.pid : 0;
 }
 
 const struct console *vm_console(const struct vm *vm)

@@ -15,6 +15,7 @@
 #include "vsock/vsock_dialer.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct vm;
 
@@ -23,6 +24,8 @@ struct vm_events {
 	void (*vsock_ready)(void *owner);
 	/* QEMU has ended and all its output was read: vm_explain() says why. May free the vm. */
 	void (*gone)(void *owner);
+	/* What came from the console, as it came. May be NULL. */
+	void (*console_bytes)(void *owner, const void *data, size_t len);
 	/* A finished line of the console. May be NULL. */
 	void (*console_line)(void *owner, const char *line);
 	void *owner;
@@ -37,6 +40,8 @@ struct vm *vm_start(struct event_loop *loop, const struct vm_config *config,
 	const struct vm_events *events, struct error *err);
 /* Asks QEMU to end, kills it after a second; the gone event follows. Idempotent. */
 void vm_stop(struct vm *vm);
+/* The guest is asked to end as by its power button (ACPI; a guest may have nobody who listens). */
+void vm_power_button(struct vm *vm);
 /* Kills QEMU if it still runs, removes all that was made. No event follows. Accepts NULL. SLEEPS.
  */
 void vm_free(struct vm *vm);
@@ -47,6 +52,7 @@ struct vsock_dialer vm_dialer(struct vm *vm);
 struct vsock_device *vm_vsock_device(struct vm *vm);
 bool vm_vsock_ready(const struct vm *vm); /* false also when it cannot be known */
 bool vm_running(const struct vm *vm);
+pid_t vm_pid(const struct vm *vm); /* QEMU's, to be shown; 0 when it has ended */
 const struct console *vm_console(const struct vm *vm);
 /* Why QEMU is gone: it did not start, the kernel panicked, it was killed... */
 void vm_explain(const struct vm *vm, struct failure *failure);

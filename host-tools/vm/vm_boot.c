@@ -169,9 +169,17 @@ static void on_console_line(void *owner, const char *line)
 	boot->events.console_line(boot->events.owner, line);
 }
 
+static void on_console_bytes(void *owner, const void *data, size_t len)
+{
+	struct vm_boot *boot = owner;
+
+	boot->events.console_bytes(boot->events.owner, data, len);
+}
+
 static int start_vm(struct vm_boot *boot, struct error *err)
 {
 	struct vm_events events = {
+		.console_bytes = boot->events.console_bytes ? on_console_bytes : NULL,
 		.vsock_ready = on_vsock_ready,
 		.gone = on_gone,
 		.console_line = boot->events.console_line ? on_console_line : NULL,

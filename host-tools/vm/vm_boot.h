@@ -19,6 +19,8 @@ struct vm_boot_events {
 	void (*up)(void *owner, int fd);
 	/* It did not work out; or, after up, the VM went away. Once. */
 	void (*failed)(void *owner, const struct failure *failure);
+	/* May be NULL; as in vm.h. */
+	void (*console_bytes)(void *owner, const void *data, size_t len);
 	void (*console_line)(void *owner, const char *line); /* may be NULL */
 	void (*notice)(void *owner, const char *text);	     /* for the user: KVM given up */
 	void *owner;

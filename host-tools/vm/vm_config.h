@@ -26,7 +26,10 @@ struct vm_config {
 	uint64_t memory_bytes;	 /* whole VM, a multiple of 1 MiB */
 	uint64_t reserve_bytes;	 /* of it: kept for kernel and agent; told to the agent */
 	bool verbose;		 /* the kernel talks on the console */
-	bool agent_debug;	 /* the agent tells all it does there */
+	/* A folder of the VM's own for its sockets (qmp.sock, a second monitor, among them); NULL:
+	 * a private one, and no second monitor. It is the caller's. */
+	const char *socket_folder;
+	bool agent_debug; /* the agent tells all it does there */
 
 	/* Descriptors that QEMU inherits; the config does not own them. -1 = none. */
 	int image_fd;	/* read-only root image, becomes /dev/vda */

@@ -1,0 +1,221 @@
+#!/bin/bash
+# Tests `cradle vm` with the real QEMU: one VM's life from start to stop, then what kills a VM at each
+# stage, beside one that must not notice. Arguments: kernel, initrd, root file system.
+set -u
+. "$(dirname "$0")/lib.sh"
+gone() { [ -z "$(leftovers)" ]; }
+answers() { "$cradle" call "$1" Check > "$work/call" 2>&1 && grep -q SERVING "$work/call"; }
+
+# ---- what is refused before there is a VM ----------------------------------------------------------------
+start ../x
+expect "a path is no name" 125 "'../x' cannot be a VM's name"
+vm status nobody
+expect "a VM that is not there" 125 "there is no VM 'nobody'"
+vm strat web
+expect "a wrong word is answered with the right one" 125 "did you mean 'start'"
+start web --memory 1M
+expect "a size that cannot start" 125 "--memory 6M"
+"$cradle" call web Check > "$work/out" 2> "$work/err"
+code=$?
+expect "a name where an address is wanted, and nobody has it" 125 "there is no VM 'web'"
+verdict "and nothing is left" "$(leftovers)"
+
+# ---- a VM's life ------------------------------------------------------------------------------------------
+start web --cpus 2
+expect "start waits for the agent and tells its address" 0 "ready web hvsock://$CRADLE_STATE/web/agent.sock:1024"
+start web
+expect "its name is taken" 125 "there is a VM 'web' already"
+vm list
+expect "list shows it" 0 "web                  running"
+vm status --json web
+jq -e '.state == "running" and .asked.memory_bytes == 33554432 and .asked.cpus == 2 and .given.cpus == 2 and .seen.cpus == 2
+	and .seen.memory_bytes >= .given.memory_bytes - .kernel_bytes and .seen.memory_bytes < .given.memory_bytes' "$work/out" > "$work/jq" || code=wrong
+expect "status: asked, given, and seen by the guest" 0
+"$cradle" vm status web > "$work/out" 2> "$work/err"; code=$?
+expect "for people too" 0 "32 MiB" "ASKED        GIVEN         SEEN"
+answers web || code=no-answer
+"$cradle" stats web > "$work/out" 2>&1 || code=no-stats
+"$cradle" oom web >> "$work/out" 2>&1 || code=no-oom
+expect "call, stats and oom take its name" 0
+qmp web query-memory-size-summary > "$work/out" 2> "$work/err"
+code=$?
+expect "QMP answers: the memory as given" 0 "\"base-memory\": $("$cradle" vm status --json web | jq .given.memory_bytes)"
+vm log web
+expect "the agent's records" 0 '{"msg":"agent is listening"'
+vm log --kernel web
+expect "the kernel's lines" 0 "Linux version"
+! grep -q '"msg"' "$work/out" || code=mixed
+expect "and only those" 0
+"$cradle" vm console web > "$work/follow" 2>&1 &
+follower=$!
+until_true grep -q "agent is listening" "$work/follow"
+pids="$(keeper web) $(qemu web)"
+[ "$(ls -l "/proc/$(keeper web)/fd" | grep -c "pipe:\|/dev/pts\|$work/\(out\|err\)")" = 1 ] || code=holds
+expect "the keeper holds nothing of its starter's (one pipe is QEMU's stderr)" 0
+vm stop web
+expect "stop" 0
+grep -q 'told to end' "$work/follow" && code=wrong
+wait $follower || code=follower
+grep -q 'sandbox destroyed' "$work/follow" || code=not-graceful
+expect "the guest ended by itself, and who followed the console saw it to its end" 0
+verdict "nothing is left" "$(leftovers; for pid in $pids; do until_true dead "$pid"; done)"
+
+# ---- the starter's end is not the VM's, unless it is asked to end ------------------------------------------
+"$cradle" vm start --accel tcg --memory 32M other > "$work/out" 2> "$work/err" &
+starter=$!
+until_true [ -s "$CRADLE_STATE/other/kernel.log" ]
+kill -KILL $starter
+wait $starter 2> "$work/killed"
+until_true eval '[ "$(state other)" = running ]' > "$work/never"
+code=$?
+answers other || code=no-answer
+expect "SIGKILL at the starter while it boots: the VM comes up all the same" 0
+"$cradle" vm start --accel tcg --memory 32M unwanted > "$work/out" 2> "$work/err" &
+starter=$!
+until_true [ -s "$CRADLE_STATE/unwanted/kernel.log" ]
+kill -TERM $starter
+wait $starter
+code=$?
+[ ! -e "$CRADLE_STATE/unwanted" ] && [ -z "$(qemu unwanted)" ] || code=left
+expect "SIGTERM at the starter: not started, nothing left" 143 "interrupted"
+
+# ---- faults, with 'other' beside them, which must not notice -----------------------------------------------
+start web
+kill -KILL "$(qemu web)"
+until_true eval '[ "$(state web)" = dead ]' > "$work/never"
+vm list
+expect "QEMU is killed: dead, and why" 0 "QEMU died" "ended by signal 9"
+vm status web
+expect "status knows it too" 0 "web: dead, QEMU died"
+"$cradle" call web Check > "$work/out" 2> "$work/err"; code=$?
+expect "a call says that it is dead" 125 "VM 'web' is dead"
+vm log --keeper web
+expect "the keeper's log has it" 0 "QEMU died"
+[ -z "$(qemu web)" ] && [ ! -e "$CRADLE_STATE/web/agent.sock" ] && [ ! -e "$CRADLE_STATE/web/qmp.sock" ] || code=left
+expect "no socket and no process is left" 0
+start web
+expect "its name is free again" 0 "ready web"
+
+pid=$(qemu web)
+kill -KILL "$(keeper web)"
+until_true dead "$pid" > "$work/never"; code=$?
+expect "the keeper is killed: QEMU, whose vsock device it was, goes with it" 0
+vm list
+expect "dead, and why" 0 "its keeper is gone without a word"
+vm stop web
+[ ! -e "$CRADLE_STATE/web" ] || code=left
+expect "stop removes what it left" 0
+
+start web
+kill -STOP "$(keeper web)"
+pids="$(keeper web) $(qemu web)"
+vm stop --timeout 0.2 web
+[ ! -e "$CRADLE_STATE/web" ] || code=left
+for pid in $pids; do until_true dead "$pid" > "$work/never" || code=lives; done
+expect "a keeper that does not answer is killed, and all of it is gone" 0 "does not answer"
+
+start web
+kill -STOP "$(qemu web)"
+vm stop --timeout 0.2 web
+[ ! -e "$CRADLE_STATE/web" ] && [ -z "$(qemu web)" ] || code=left
+expect "a QEMU that does not answer is killed" 0 "did not end within 0.2 s"
+
+"$cradle" vm start --accel tcg --memory 32M web > "$work/out" 2> "$work/err" &
+starter=$!
+until_true [ -s "$CRADLE_STATE/web/console.log" ]
+kill -KILL "$(qemu web)"
+wait $starter
+code=$?
+[ ! -e "$CRADLE_STATE/web" ] || code=left
+expect "QEMU is killed while it boots: the starter says so, and nothing is left" 125 "QEMU died" "ended by signal 9"
+
+"$cradle" vm start --accel tcg --memory 32M web > "$work/out" 2> "$work/err" &
+starter=$!
+until_true [ -s "$CRADLE_STATE/web/console.log" ]
+pid=$(qemu web)
+kill -KILL "$(keeper web)"
+wait $starter
+code=$?
+until_true dead "$pid" > "$work/never" || code=lives
+[ ! -e "$CRADLE_STATE/web" ] || code=left
+expect "the keeper is killed while it boots: the starter says so, and nothing is left" 125 "the keeper of VM 'web' was ended by signal 9"
+
+start web --qemu /nonexistent/qemu
+expect "QEMU is missing" 125 "QEMU did not start" "/nonexistent/qemu is not there"
+head -c 4096 /dev/zero > "$work/zero.img"
+start web --initrd "$work/zero.img"
+expect "the kernel panics" 125 "the guest's kernel panicked" "the last lines of the guest's console"
+start web --append agent.server_addr=unix:///no/such/folder/socket
+expect "the agent gives up while it boots: its last word" 125 "the guest ended" "agent cannot go on"
+leftovers > "$work/left"
+verdict "after all these nothing is left but the one beside them" "$(while read -r it; do
+	[[ $it == *"$CRADLE_STATE/other"* ]] || [ "$it" = "$(qemu other)" ] || echo "$it"; done < "$work/left")"
+
+# The relay is killed, then what is behind it.
+start web --append unknown_nmi_panic
+"$cradle" relay --listen "unix://$work/relay.sock" web > "$work/relay.out" 2> "$work/relay.err" &
+relay=$!
+until_true grep -q ready "$work/relay.out"
+answers "unix://$work/relay.sock" || code=no-answer
+expect "a relay to a VM by its name" 0
+"$cradle" call "unix://$work/relay.sock" GetOOMEvent > "$work/out" 2> "$work/err" &
+caller=$!
+until_true eval 'qmp web query-status > "$work/qmp"; ! dead '"$caller"
+kill -KILL $relay
+wait $caller
+code=$?
+wait $relay 2> "$work/killed"
+answers web || code=no-answer
+expect "the relay is killed: the caller hears it, the VM does not notice" 125 "the agent closed the connection"
+"$cradle" relay --listen "unix://$work/relay.sock" web > "$work/relay.out" 2> "$work/relay.err" &
+relay=$!
+until_true grep -q ready "$work/relay.out"
+answers "unix://$work/relay.sock"
+code=$?
+expect "another takes its place" 0
+qmp web inject-nmi > "$work/qmp" 2>&1
+until_true eval '[ "$(state web)" = dead ]' > "$work/never"
+vm list
+expect "the guest's kernel panics: dead, and why" 0 "the guest's kernel panicked"
+start web
+answers "unix://$work/relay.sock"
+code=$?
+expect "started again, the relay reaches the new one" 0
+kill $relay
+wait $relay
+"$cradle" call web DestroySandbox > "$work/call" 2>&1
+until_true eval '[ "$(state web)" = dead ]' > "$work/never"
+vm status web
+expect "somebody else ends the guest: dead, and why" 0 "web: dead, the guest ended"
+vm stop web
+
+# ---- the one beside them --------------------------------------------------------------------------------------
+answers other || code=no-answer
+vm list
+expect "the VM beside all this did not notice" 0 "other                running"
+vm stop other
+verdict "and leaves nothing either" "$(until_true gone > "$work/never" || leftovers)"
+
+# ---- strange things in the folder -------------------------------------------------------------------------------
+mkdir -m 700 "$CRADLE_STATE/made"
+printf '{"state":"running","reason":"\\u001b[31m","vm_bytes":18446744073709551615}' > "$CRADLE_STATE/made/vm.json"
+echo 1 > "$CRADLE_STATE/made/lock"
+vm list
+expect "an entry made by hand is dead, whatever it says" 0 "made                 dead"
+vm stop made
+[ ! -e "$CRADLE_STATE/made" ] || code=left
+expect "and can be removed; the process its lock file names lives" 0
+chmod 755 "$CRADLE_STATE"
+vm list
+expect "a folder open to others is refused" 125 "open to others"
+chmod 700 "$CRADLE_STATE"
+
+# ---- the help's examples, as they stand there ----------------------------------------------------------------------
+"$cradle" vm --help | sed -n '/^Examples:/,/^$/p' | sed -n 's/^  cradle/"$cradle"/p' > "$work/examples"
+[ "$(wc -l < "$work/examples")" -ge 8 ] || code=few
+bash -ec "set -e; export cradle=$cradle; set -x; $(cat "$work/examples")" > "$work/out" 2> "$work/err"
+code=$?
+expect "the examples of cradle vm --help work as they stand there" 0 "ready web"
+verdict "and leave nothing" "$(leftovers)"
+echo "1..$n"
+exit $failed

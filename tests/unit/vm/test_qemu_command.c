@@ -60,6 +60,12 @@ static void x86_over_vhost_user(void **state)
 	assert_string_equal(value_of(&command, "-smp"), "2");
 	assert_true(has(&command, "-no-reboot"));
 	assert_true(has(&command, "-nodefaults"));
+	assert_true(has(&command, "-no-user-config"));
+	assert_string_equal(value_of(&command, "-sandbox"),
+		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+	/* one monitor: nobody else's */
+	assert_string_equal(value_of(&command, "-mon"), "chardev=qmp0,mode=control");
+	assert_false(has(&command, "chardev=qmp1,mode=control"));
 	assert_true(has(&command, "socket,id=vsock0,path=/tmp/a,,b/v.sock"));
 	assert_true(has(&command, "vhost-user-vsock-pci,id=vsock0-device,chardev=vsock0"));
 	assert_true(has(&command, "fd=11,set=1,opaque=image"));
@@ -92,6 +98,19 @@ static void host_kernels_vsock_and_no_image(void **state)
 	assert_string_equal(value_of(&command, "-accel"), "kvm");
 	assert_string_equal(value_of(&command, "-cpu"), "host");
 	assert_non_null(strstr(value_of(&command, "-append"), " agent.log=debug"));
+	qemu_command_release(&command);
+}
+
+static void a_folder_of_its_own_has_a_monitor(void **state)
+{
+	struct vm_config c = sample();
+	struct error err = ERROR_INIT;
+	struct qemu_command command;
+
+	c.socket_folder = "/run/a,b";
+	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
+	assert_true(has(&command, "socket,id=qmp1,path=/run/a,,b/qmp.sock,server=on,wait=off"));
+	assert_true(has(&command, "chardev=qmp1,mode=control"));
 	qemu_command_release(&command);
 }
 
@@ -146,6 +165,7 @@ static void refuses_half_a_config(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(x86_over_vhost_user),
 	cmocka_unit_test(host_kernels_vsock_and_no_image),
+	cmocka_unit_test(a_folder_of_its_own_has_a_monitor),
 	cmocka_unit_test(every_architecture_has_its_row),
 	cmocka_unit_test(refuses_half_a_config),
 };

@@ -49,6 +49,10 @@ else
 GUEST_CC  := $(CC)
 endif
 STRIP     := $(CROSS)strip
+# Debian 12 has no static libmnl: then another release's lies in a folder of the build (rootfs-builder/fetch-libmnl).
+ifeq ($(CROSS)$(filter /%,$(shell $(GUEST_CC) -print-file-name=libmnl.a 2>/dev/null)),$(CROSS))
+LIBMNL    := build/$(ARCH)/libmnl
+endif
 PKGCONFIG := pkg-config
 
 # _GNU_SOURCE everywhere: this is Linux-only code. -iquote and not -I: no folder of ours may shadow a
@@ -63,9 +67,9 @@ COMMON   := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ulinux -DCRADLE_VER
 comma    := ,
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g)
 
-GUEST_CFLAGS  := $(COMMON) $(WARNINGS) $(if $(CROSS),-isystem $(SYSROOT)/usr/include) -ffunction-sections -fdata-sections $(if $(SAN),$(SANFLAGS),-Os -g -fno-pie -fno-asynchronous-unwind-tables -D_FORTIFY_SOURCE=2)
+GUEST_CFLAGS  := $(COMMON) $(WARNINGS) $(if $(CROSS),-isystem $(SYSROOT)/usr/include) $(if $(LIBMNL),-isystem $(LIBMNL)/include) -ffunction-sections -fdata-sections $(if $(SAN),$(SANFLAGS),-Os -g -fno-pie -fno-asynchronous-unwind-tables -D_FORTIFY_SOURCE=2)
 GUEST_LDFLAGS := $(if $(SAN),$(SANFLAGS),-static -no-pie -Wl$(comma)--gc-sections -Wl$(comma)--build-id=none -Wl$(comma)-z$(comma)noseparate-code -Wl$(comma)-z$(comma)norelro)
-GUEST_LIBS    := $(if $(CROSS),-L$(SYSROOT)/usr/lib/$(TRIPLET)) -lprotobuf-c -lseccomp
+GUEST_LIBS    := $(if $(CROSS),-L$(SYSROOT)/usr/lib/$(TRIPLET)) $(if $(LIBMNL),-L$(LIBMNL)) -lprotobuf-c -lseccomp -lmnl
 HOST_CFLAGS   := $(COMMON) -iquote host-tools $(WARNINGS) $(if $(SAN),$(SANFLAGS),-O2 -g -D_FORTIFY_SOURCE=2)
 HOST_LDFLAGS  := $(if $(SAN),$(SANFLAGS))
 HOST_LIBS     := -lprotobuf-c -ljson-c -lmd
@@ -115,6 +119,12 @@ $(SYSROOT_READY): rootfs-builder/fetch-sysroot
 	$(Q)rootfs-builder/fetch-sysroot --arch $(ARCH) --output $(SYSROOT) && touch $@
 endif
 
+ifneq ($(LIBMNL),)
+LIBMNL_READY := $(LIBMNL)/complete
+$(LIBMNL_READY): rootfs-builder/fetch-libmnl | $(SYSROOT_READY)
+	$(Q)rootfs-builder/fetch-libmnl --arch $(ARCH) --output $(LIBMNL) && touch $@
+endif
+
 # ---- protocol ---------------------------------------------------------------------------------------
 # Generated C is not ours to warn about: compiled without the strict set.
 $(PROTO)/%.pb-c.c $(PROTO)/%.pb-c.h: proto/%.proto $(wildcard proto/*.proto)
@@ -128,7 +138,7 @@ $(HOST)/obj/$(PROTO)/%.o: $(PROTO)/%.c $(HOST)/.cflags | $(PROTO_HDR)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -W%,$(HOST_CFLAGS)) -MMD -MP -c -o $@ $<
 
 # ---- objects, libraries -----------------------------------------------------------------------------
-$(BUILD)/obj/%.o: %.c $(BUILD)/.cflags | $(PROTO_HDR) $(SYSROOT_READY)
+$(BUILD)/obj/%.o: %.c $(BUILD)/.cflags | $(PROTO_HDR) $(SYSROOT_READY) $(LIBMNL_READY)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(GUEST_CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 $(HOST)/obj/%.o: %.c $(HOST)/.cflags | $(PROTO_HDR)

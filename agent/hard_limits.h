@@ -216,6 +216,19 @@
  */
 #define OOM_CREDIT_MS 1000
 
+/* ---- network
+ * -------------------------------------------------------------------------------------- */
+
+/*
+ * Addresses of one UpdateInterface, routes of one UpdateRoutes, entries of one AddARPNeighbors: a
+ * message to the kernel each. More: RESOURCE_EXHAUSTED.
+ */
+#define NETWORK_ADDRESSES_MAX 256
+#define NETWORK_ROUTES_MAX    4096
+#define NETWORK_NEIGHBORS_MAX 4096
+/* Bytes of records of one kind (routes: 80 bytes) that a list reads. More: RESOURCE_EXHAUSTED. */
+#define NETWORK_LIST_MAX (1024 * 1024)
+
 /* ---- storages
  * ------------------------------------------------------------------------------------
  */

@@ -1,5 +1,5 @@
 # debian-archive.sh: gets .deb files of any architecture, for scripts of this project that source it
-# (kernel-configs/fetch-kernel, rootfs-builder/fetch-sysroot, rootfs-builder/demo-rootfs). Wants no root.
+# (kernel-configs/fetch-kernel, rootfs-builder/fetch-sysroot, fetch-libmnl, demo-rootfs). Wants no root.
 # The mirror is the one this machine's apt is configured with, and apt verifies by the archive's signatures.
 # /etc/apt and dpkg's state are read, never written: indexes of our own live in a folder of the build.
 #
@@ -8,6 +8,7 @@
 #   archive_download DIR NAME...  puts .deb files into DIR; false when apt has none, or it does not verify
 #   archive_refresh               an index of our own, fetched now; returns 1 when that was done before
 #   archive_get DIR NAME...       archive_download; if that fails, once more after archive_refresh
+#   archive_get_of DIR NAME SUITE...  the package as another release of Debian has it: the first of SUITE that answers
 # The caller defines say() and die().
 
 # Debian's name of an architecture. Callers: here, and for names of packages.
@@ -85,4 +86,40 @@ archive_download() {
 
 archive_get() {
 	archive_download "$@" || { archive_refresh && archive_download "$@"; }
+}
+
+# The Debian mirrors among apt's sources. Who signed what is known once an index is there; before that any
+# source may be one: what does not bear Debian's signature is not taken.
+archive_mirrors() {
+	local origin
+	for origin in 'Origin: Debian' 'Created-By: Packages'; do
+		apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 'Component: main' "$origin" 2>/dev/null |
+			sed -n '/^cdrom:/d; /-security/d; s/ .*//p' | awk '!seen[$0]++'
+	done | awk '!seen[$0]++'
+}
+
+# An index of one suite alone, thrown away after use: apt would prefer its versions everywhere else.
+archive_get_of() {
+	local dir=$1 name=$2 state=$archive_state/of-suite keys=/usr/share/keyrings/debian-archive-keyring.gpg suite mirror options
+	shift 2
+	options=("${archive_options[@]}" "${archive_private[@]}" -o "Dir::State=$state" -o "Dir::State::lists=$state/lists"
+		-o "Dir::State::status=$state/status" -o "Dir::Cache=$state/cache"
+		-o "Dir::Etc::sourcelist=$state/sources.list" -o Dir::Etc::sourceparts=/dev/null)
+	[ -e $keys ] && keys="[signed-by=$keys] " || keys=
+	for suite; do
+		while read -r mirror; do
+			rm -rf "$state"
+			mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+			: > "$state/status"
+			echo "deb $keys$mirror $suite main" > "$state/sources.list"
+			if (apt-get "${options[@]}" -q update && cd "$dir" && apt-get "${options[@]}" -q download "$name:$archive_arch") \
+				> "$archive_state/of-suite.log" 2>&1; then
+				rm -rf "$state"
+				return 0
+			fi
+			say "$suite of this machine's mirror does not give $name: $(grep -m1 '^E:' "$archive_state/of-suite.log" | sed 's|[a-z+]*://[^ ]*/||; s| \[IP.*||')"
+		done < <(archive_mirrors)
+	done
+	rm -rf "$state"
+	return 1
 }

@@ -4,5 +4,6 @@ AGENT_SRC += agent/kernel/capability.c
 AGENT_SRC += agent/kernel/mount_tree.c
 AGENT_SRC += agent/kernel/namespace.c agent/kernel/net_dev.c agent/kernel/cgroup_annotations.c
 AGENT_SRC += agent/kernel/seccomp.c
+AGENT_SRC += $(addprefix agent/kernel/, net_address.c netlink.c netlink_list.c)
 AGENT_SRC += agent/kernel/terminal.c
 AGENT_SRC += $(addprefix agent/kernel/, cgroup_devices.c root_disk.c)

@@ -18,6 +18,7 @@
 #include "hard_limits.h"
 #include "kernel/mount.h"
 #include "sandbox/container.h"
+#include "sandbox/network.h"
 #include "sandbox/sandbox.h"
 
 /* As PID 1 all containers live under this group ("Room for the agent" in docs/architecture.md). */
@@ -74,6 +75,7 @@ int sandbox_init(struct sandbox *sandbox, struct event_loop *loop,
 	sandbox->ipc_fd = sandbox->uts_fd = sandbox->pid_fd = -1;
 	list_init(&sandbox->containers);
 	list_init(&sandbox->lingering);
+	list_init(&sandbox->network_jobs);
 	waiter_list_init(&sandbox->ended);
 	sandbox->no_pivot = mountinfo_for_each(NULL, is_rootfs, NULL) == 1;
 	storage_table_init(
@@ -97,6 +99,7 @@ void sandbox_release(struct sandbox *sandbox)
 {
 	while (!list_empty(&sandbox->containers))
 		container_free(list_entry(sandbox->containers.next, struct container, node));
+	network_release(sandbox);
 	worker_free(sandbox->worker);
 	oom_monitor_free(sandbox->oom);
 	cgroup_events_free(sandbox->cgroup_events);

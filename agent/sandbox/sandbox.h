@@ -28,7 +28,7 @@ struct sandbox_options {
 	uint64_t memory_reserve;   /* bytes of the guest that containers may not use (PID 1 only) */
 	uint32_t pipe_size;	   /* stdio pipes; 0 = kernel's default */
 	const char *run_directory; /* "/run/kata-containers"; tests may use another */
-	uint64_t device_timeout_ms; /* how long storages wait for a device node */
+	uint64_t device_timeout_ms; /* how long storages and network calls wait for a device */
 };
 
 struct sandbox {
@@ -48,7 +48,8 @@ struct sandbox {
 	unsigned container_count;
 	struct list_node lingering; /* collected processes with unread output, oldest first */
 	unsigned lingering_count;
-	int ipc_fd, uts_fd, pid_fd; /* shared namespaces, -1 = none (yet) */
+	struct list_node network_jobs; /* calls about the network, the first one runs */
+	int ipc_fd, uts_fd, pid_fd;    /* shared namespaces, -1 = none (yet) */
 	bool shared_pids; /* CreateSandbox's sandbox_pidns: every container joins pid_fd */
 	const struct container *pid_founder; /* whose init is pid_fd's; it ends with that */
 

@@ -6,5 +6,6 @@ RPC_TESTS += $(addprefix tests/rpc/, test_races.c test_removal.c test_destroy.c)
 RPC_TESTS += $(addprefix tests/rpc/, test_devices.c test_hooks.c test_guest_hooks.c test_kernel_modules.c)
 RPC_TESTS += tests/rpc/test_update.c
 RPC_TESTS += tests/rpc/test_small_calls.c
+RPC_TESTS += tests/rpc/test_network.c
 RPC_TESTS += tests/rpc/test_relay.c
 $(BUILD)/tests/rpc/test_relay: $(HOST)/cradle

@@ -3,3 +3,4 @@ UNIT_TESTS += $(addprefix tests/unit/kernel/, test_capability.c test_net_dev.c t
 UNIT_TESTS += tests/unit/kernel/test_mount.c
 UNIT_TESTS += tests/unit/kernel/test_cgroup_devices.c
 UNIT_TESTS += tests/unit/kernel/test_kmsg.c
+UNIT_TESTS += tests/unit/kernel/test_net_address.c

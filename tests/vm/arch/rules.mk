@@ -6,7 +6,7 @@
 ARCH_UNIT   := base/test_arena base/test_buffer base/test_event_loop base/test_fd base/test_parse base/test_socket \
 	base/test_strings ttrpc/test_client ttrpc/test_connection ttrpc/test_envelope ttrpc/test_frame ttrpc/test_message \
 	ttrpc/test_server ttrpc/test_status ttrpc/test_write_queue proto/test_wire_table kernel/test_cgroup_limits \
-	kernel/test_net_dev kernel/test_seccomp memory/test_memory_breakdown memory/test_memory_stats memory/test_oom_cause \
+	kernel/test_net_dev kernel/test_net_address kernel/test_seccomp memory/test_memory_breakdown memory/test_memory_stats memory/test_oom_cause \
 	memory/test_oom_monitor config/test_config telemetry/test_log_sink
 UNIT_ROOTFS := $(BUILD)/unit-rootfs
 ALL_ARCHES  := x86_64 aarch64 ppc64le s390x

@@ -4,6 +4,7 @@
 # make [all]          agent, initrd's inputs and the host program
 # make run            the whole road: build, fetch a guest kernel, boot a VM, run a container
 # make test           unit, RPC, interoperation and VM tests (unit and RPC also under sanitizers)
+# make fuzz           libFuzzer over what strangers can send: vsock device, frames, requests, specs (RUNS=10000000)
 # Variables: ARCH=x86_64|aarch64|ppc64le|s390x (the guest's; default: this machine's) V=1 WERROR=0 KERNEL= QEMU=
 #            SAN=1 (address and undefined-behaviour sanitizers)
 
@@ -213,7 +214,7 @@ land-check: $(if $(BASE_SRC),$(BUILD)/libbase.a) $(if $(TTRPC_SRC),$(BUILD)/libt
 	$(if $(wildcard agent/main.c),$(BUILD)/cradle-agent) $(if $(wildcard host-tools/main.c),$(HOST)/cradle) unit-bins
 
 # Parts of the build that have a subject of their own.
--include $(sort $(wildcard rootfs-builder/rules.mk kernel-configs/rules.mk tests/rules.mk tests/interop/rules.mk tests/bench/rules.mk tests/vm/*/rules.mk))
+-include $(sort $(wildcard rootfs-builder/rules.mk kernel-configs/rules.mk tests/rules.mk tests/*/rules.mk tests/vm/*/rules.mk))
 
 clean:
 	rm -rf build

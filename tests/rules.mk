@@ -24,7 +24,7 @@ test-unit: run-unit
 # Runs and records; whoever depends on this adds up.
 run-unit: unit-bins
 	$(Q)rm -f $(TEST_RESULTS)/unit
-	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/unit --timeout 90 $(UNIT_BINS) $(HOST_UNIT_BINS) $(if $(SAN),,$(SCRIPT_TESTS) "tests/edges/index.sh --check")
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/unit --timeout 90 $(UNIT_BINS) $(HOST_UNIT_BINS) $(FUZZ_REPLAYS) $(if $(SAN),,$(SCRIPT_TESTS) "tests/edges/index.sh --check")
 
 .PHONY: edges
 edges:

@@ -268,6 +268,17 @@ static int set_vring_addr(struct vhost_user *vhost, struct vhost_message *m, str
 	return 0;
 }
 
+/*
+ * Eventfds have no file type. A socket would do for a kick, but QEMU's own end of our connection,
+ * kept by us, would hide QEMU's death for ever (found by fuzzing).
+ */
+static bool is_anonymous(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
+}
+
 /* KICK, CALL, ERR: u64 with the ring in the low byte; *fd is ours, or -1 when none came. */
 static int ring_and_fd(struct vhost_user *vhost, struct vhost_message *m, struct vhost_ring **ring,
 	int *fd, struct error *err)
@@ -280,8 +291,13 @@ static int ring_and_fd(struct vhost_user *vhost, struct vhost_message *m, struct
 		m->fd_count != (none ? 0 : 1))
 		return bad(err, "ring descriptor");
 	*fd = vhost_message_take_fd(m, 0);
-	if (*fd >= 0)
-		fd_set_nonblock(*fd, true); /* QEMU's are; nobody else may make us sleep */
+	if (*fd < 0)
+		return 0;
+	if (!is_anonymous(*fd)) {
+		close_fd(fd);
+		return bad(err, "a ring's descriptor that is no eventfd");
+	}
+	fd_set_nonblock(*fd, true); /* QEMU's are; nobody else may make us sleep */
 	return 0;
 }
 
@@ -417,7 +433,7 @@ static int run_handler(struct vhost_user *vhost, struct vhost_message *m, struct
 			m->fd_count);
 	r = h->handle(vhost, m, err);
 	if (r < 0)
-		error_prefix(err, "vhost-user %s: ", h->name);
+		error_prefix(err, "vhost-user %s", h->name);
 	return r;
 }
 

@@ -385,19 +385,49 @@ static void test_kick_polling(void **state)
 	assert_hangs_up();
 }
 
-static void test_kick_not_an_eventfd(void **state)
+/* Its own end of our connection as a kick would hide for ever that it hangs up. */
+static void test_kick_is_own_socket(void **state)
+{
+	start();
+	send_u64(VHOST_SET_VRING_KICK, 1, guest.sock);
+	assert_hangs_up();
+}
+
+static void test_call_is_own_socket(void **state)
+{
+	start();
+	send_u64(VHOST_SET_VRING_CALL, 1, guest.sock);
+	assert_hangs_up();
+}
+
+static void test_kick_is_a_pipe(void **state)
 {
 	int pipe_fds[2];
 
 	start();
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	send_u64(VHOST_SET_VRING_KICK, 1, pipe_fds[0]);
-	step(NULL);
 	close(pipe_fds[0]);
-	close(pipe_fds[1]); /* hung up: always "ready" */
+	close(pipe_fds[1]);
+	assert_hangs_up();
+}
+
+/* No file type, and no eventfd either: always ready, never readable. */
+static void test_kick_not_an_eventfd(void **state)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int epoll = epoll_create1(EPOLL_CLOEXEC), pipe_fds[2];
+
+	start();
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, pipe_fds[0], &event), 0);
+	close(pipe_fds[1]);
+	send_u64(VHOST_SET_VRING_KICK, 1, epoll);
 	steps();
 	assert_false(vhost.running);
 	assert_int_equal(event_loop_step(loop, 0), 0); /* and no storm */
+	close(epoll);
+	close(pipe_fds[0]);
 }
 
 /* Addresses outside the table, then a remapping under running rings. */
@@ -509,6 +539,9 @@ static const struct CMUnitTest tests[] = {
 	CASE(test_ring_index),
 	CASE(test_kick_without_memory),
 	CASE(test_kick_polling),
+	CASE(test_kick_is_own_socket),
+	CASE(test_call_is_own_socket),
+	CASE(test_kick_is_a_pipe),
 	CASE(test_kick_not_an_eventfd),
 	CASE(test_memory_under_rings),
 	CASE(test_config_range),

@@ -193,6 +193,21 @@ static int complete(Grpc__Spec *spec, struct arena *arena, struct error *err)
 	return 0;
 }
 
+/* A bind's source may be said from the bundle's folder. */
+static int resolve_volumes(
+	struct volumes *volumes, const char *folder, struct arena *arena, struct error *err)
+{
+	for (unsigned i = 0; i < volumes->count; i++) {
+		struct volume *volume = &volumes->list[i];
+
+		if (volume->host[0] != '/')
+			volume->host = arena_printf(arena, "%s/%s", folder, volume->host);
+		if (!volume->host)
+			return error_errno(err, ENOMEM, CONFIG_NAME ": mounts");
+	}
+	return 0;
+}
+
 int bundle_read(const char *folder, struct arena *arena, void (*note)(const char *text),
 	struct bundle *ret, struct error *err)
 {
@@ -204,7 +219,9 @@ int bundle_read(const char *folder, struct arena *arena, void (*note)(const char
 	if (r == 0)
 		r = find_rootfs(folder, bundle.spec, bundle.rootfs, err);
 	if (r == 0)
-		r = bundle_rewrite(bundle.spec, arena, note, err);
+		r = bundle_rewrite(bundle.spec, arena, note, &bundle.volumes, err);
+	if (r == 0)
+		r = resolve_volumes(&bundle.volumes, folder, arena, err);
 	if (r == 0)
 		r = find_limits(&bundle, err);
 	if (r == 0)

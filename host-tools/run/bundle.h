@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "run/volumes.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -16,10 +17,11 @@
 #include "agent.pb-c.h"
 
 struct bundle {
-	Grpc__Spec *spec;      /* in the arena; process, root, linux with resources are there */
-	char rootfs[PATH_MAX]; /* root.path, made absolute by the bundle's folder */
-	uint64_t memory_bytes; /* linux.resources.memory.limit; 0 = none */
-	uint64_t cpus_micro;   /* of cpu.quota and period, in millionths; 0 = none */
+	Grpc__Spec *spec;	/* in the arena; process, root, linux with resources are there */
+	char rootfs[PATH_MAX];	/* root.path, made absolute by the bundle's folder */
+	uint64_t memory_bytes;	/* linux.resources.memory.limit; 0 = none */
+	struct volumes volumes; /* binds of the host's folders and files; not looked at yet */
+	uint64_t cpus_micro;	/* of cpu.quota and period, in millionths; 0 = none */
 };
 
 /*
@@ -29,8 +31,11 @@ struct bundle {
 int bundle_read(const char *folder, struct arena *arena, void (*note)(const char *text),
 	struct bundle *ret, struct error *err);
 
-/* bundle_rewrite.c: the host's part of it taken out, or refused. Pure. Needs process and linux. */
-int bundle_rewrite(
-	Grpc__Spec *spec, struct arena *arena, void (*note)(const char *text), struct error *err);
+/*
+ * bundle_rewrite.c: the host's part of it taken out, or refused; binds of its folders are collected
+ * in volumes. Pure. Needs process and linux.
+ */
+int bundle_rewrite(Grpc__Spec *spec, struct arena *arena, void (*note)(const char *text),
+	struct volumes *volumes, struct error *err);
 
 #endif

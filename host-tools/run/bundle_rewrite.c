@@ -16,6 +16,7 @@ struct rewrite {
 	Grpc__Spec *spec;
 	struct arena *arena;
 	void (*note)(const char *text);
+	struct volumes *volumes;
 	struct error *err;
 };
 
@@ -188,6 +189,40 @@ static bool is_of_the_kernel(const char *type)
 	return false;
 }
 
+static bool is_read_only(const Grpc__Mount *mount)
+{
+	bool read_only = false;
+
+	for (size_t i = 0; i < mount->n_options; i++) {
+		if (str_eq(mount->options[i], "ro"))
+			read_only = true;
+		else if (str_eq(mount->options[i], "rw"))
+			read_only = false;
+	}
+	return read_only;
+}
+
+/* A folder or file of the host: what it is, is looked at later. */
+static int collect_volume(struct rewrite *w, Grpc__Mount *mount)
+{
+	struct volumes *volumes = w->volumes;
+
+	if (str_empty(mount->source) || volume_is_of_the_kernel(mount->source))
+		return error_invalid(w->err,
+			CONFIG "mounts: %.200s is a bind of the host's '%.200s', which is not in "
+			       "the VM",
+			mount->destination, mount->source);
+	if (volumes->count == VOLUMES_MAX)
+		return error_invalid(w->err,
+			CONFIG "mounts: %.200s: more than %d binds of the host's folders and files",
+			mount->destination, VOLUMES_MAX);
+	volumes->list[volumes->count++] = (struct volume){.host = mount->source,
+		.guest = mount->destination,
+		.read_only = is_read_only(mount),
+		.mount = mount};
+	return 1;
+}
+
 /* 1: stays, 0: is left out, negative: refused. */
 static int rewrite_mount(struct rewrite *w, Grpc__Mount *mount)
 {
@@ -202,10 +237,7 @@ static int rewrite_mount(struct rewrite *w, Grpc__Mount *mount)
 		return 0;
 	}
 	if (is_bind(mount) && !become_own(w, mount))
-		return error_invalid(w->err,
-			CONFIG "mounts: %.200s is a bind of the host's '%.200s', which is not in "
-			       "the VM",
-			mount->destination, mount->source);
+		return collect_volume(w, mount);
 	if (!is_of_the_kernel(mount->type))
 		return error_invalid(w->err,
 			CONFIG "mounts: %.200s: a file system of type '%.40s' on the host's "
@@ -260,10 +292,11 @@ static int rewrite_resources(struct rewrite *w)
 	return 0;
 }
 
-int bundle_rewrite(
-	Grpc__Spec *spec, struct arena *arena, void (*note)(const char *text), struct error *err)
+int bundle_rewrite(Grpc__Spec *spec, struct arena *arena, void (*note)(const char *text),
+	struct volumes *volumes, struct error *err)
 {
-	struct rewrite w = {.spec = spec, .arena = arena, .note = note, .err = err};
+	struct rewrite w = {
+		.spec = spec, .arena = arena, .note = note, .volumes = volumes, .err = err};
 	static int (*const steps[])(struct rewrite * w) = {
 		refuse_hooks, refuse_labels, rewrite_namespaces, rewrite_mounts, rewrite_resources};
 	int r = 0;

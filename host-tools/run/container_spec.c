@@ -298,6 +298,8 @@ Grpc__CreateContainerRequest *container_spec_build(
 	}
 	if (!b.failed)
 		spec_build_storages(&b, request);
+	if (!b.failed && spec->volumes)
+		spec_build_volumes(&b, request);
 	if (b.failed) {
 		error_errno(err, ENOMEM, "container %s: its specification", spec->id);
 		return NULL;

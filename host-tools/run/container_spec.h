@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "run/user_lookup.h"
+#include "run/volumes.h"
 
 #include <stdbool.h>
 
@@ -31,6 +32,8 @@ struct container_spec {
 	Grpc__Spec *bundle;
 	bool keep_user;	    /* the bundle's user stays; of `user` only the home folder counts */
 	bool keep_hostname; /* the same */
+	/* Shared by the VM under their tags; NULL = none. */
+	const struct volumes *volumes;
 	const char *image_device; /* the root image's device in the guest: /dev/vda */
 };
 

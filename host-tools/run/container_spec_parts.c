@@ -100,7 +100,7 @@ void spec_build_storages(struct spec_builder *b, Grpc__CreateContainerRequest *r
 	char *size = arena_printf(b->arena, "size=%llu", (unsigned long long)b->spec->memory_bytes);
 	Grpc__Storage *image, *tmpfs, *overlay;
 
-	request->storages = spec_new(b, 3, sizeof(*request->storages));
+	request->storages = spec_new(b, 3 + VOLUMES_MAX, sizeof(*request->storages));
 	if (b->failed || !size || !upper || !work)
 		goto failed;
 	image = add_storage(b, request, "blk", b->spec->image_device, "erofs", lower);
@@ -123,6 +123,61 @@ void spec_build_storages(struct spec_builder *b, Grpc__CreateContainerRequest *r
 	return;
 failed:
 	b->failed = true;
+}
+
+/* ---- volumes ----------------------------------------------------------------------------------
+ */
+
+static Grpc__Mount *add_mount(struct spec_builder *b, Grpc__Spec *oci, const struct volume *volume)
+{
+	Grpc__Mount *mount = spec_new(b, 1, sizeof(*mount));
+
+	if (!mount)
+		return NULL;
+	grpc__mount__init(mount);
+	mount->destination = spec_text(b, volume->guest);
+	mount->type = spec_text(b, "bind");
+	mount->options = spec_words(
+		b, volume->read_only ? "rbind,rprivate,ro" : "rbind,rprivate", &mount->n_options);
+	oci->mounts[oci->n_mounts++] = mount;
+	return mount;
+}
+
+static bool make_room(struct spec_builder *b, Grpc__Spec *oci, unsigned count)
+{
+	Grpc__Mount **mounts = spec_new(b, oci->n_mounts + count, sizeof(*mounts));
+
+	if (mounts && oci->n_mounts)
+		memcpy(mounts, oci->mounts, oci->n_mounts * sizeof(*mounts));
+	oci->mounts = mounts;
+	return mounts != NULL;
+}
+
+/* nodev: device nodes of the host have no business in the guest (runtime-rs has it as well). */
+void spec_build_volumes(struct spec_builder *b, Grpc__CreateContainerRequest *request)
+{
+	const struct volumes *volumes = b->spec->volumes;
+
+	if (!make_room(b, request->oci, volumes->count))
+		return;
+	for (unsigned i = 0; !b->failed && i < volumes->count; i++) {
+		const struct volume *volume = &volumes->list[i];
+		const struct vm_share *share = &volumes->shares[i];
+		char *at = arena_printf(b->arena, STORAGE_ROOT "%s/%s", b->spec->id, share->tag);
+		Grpc__Mount *mount =
+			volume->mount ? volume->mount : add_mount(b, request->oci, volume);
+		Grpc__Storage *storage =
+			at ? add_storage(b, request, "virtio-fs", share->tag, "virtiofs", at)
+			   : NULL;
+
+		if (!mount || !storage) {
+			b->failed = true;
+			return;
+		}
+		set_options(b, storage, spec_text(b, "nodev"),
+			share->read_only ? spec_text(b, "ro") : NULL, NULL);
+		mount->source = share->file ? spec_print(b, "%s/%s", at, SHARE_FILE_NAME) : at;
+	}
 }
 
 /* ---- terminal -----------------------------------------------------------------------------------

@@ -23,6 +23,11 @@ char *spec_print(struct spec_builder *b, const char *format, const char *a, cons
 
 /* Image, tmpfs and overlay; sets the root's path. */
 void spec_build_storages(struct spec_builder *b, Grpc__CreateContainerRequest *request);
+/*
+ * A storage for each volume's share, and the mount of it that the container sees: its own, behind
+ * all others, or the bundle's where it stands.
+ */
+void spec_build_volumes(struct spec_builder *b, Grpc__CreateContainerRequest *request);
 /* Behind the rules that are there (or, without any, "nothing"): the devices of every container. */
 void spec_build_devices(struct spec_builder *b, Grpc__LinuxResources *resources);
 

@@ -20,6 +20,9 @@
 	"                      $CRADLE_CACHE (~/.cache/cradle) until the content changes\n"        \
 	"  --bundle DIR        OCI bundle: config.json says what runs, and how; an option or a\n"  \
 	"                      command given beside it replaces its part. See below\n"             \
+	"  -v, --volume HOST:GUEST[:ro]\n"                                                         \
+	"                      a folder or file of this host at GUEST; may be repeated. See "      \
+	"below\n"                                                                                  \
 	"  -e, --env K=V       set a variable; may be repeated\n"                                  \
 	"  -w, --workdir DIR   working folder (default /)\n"                                       \
 	"  -u, --user U[:G]    user and group, names (from the image) or numbers (default 0)\n"    \
@@ -61,13 +64,25 @@
 	"the VM. A first process without a handler does not see a signal (process 1 is exempt),\n" \
 	"but SIGTERM: then it is killed.\n"                                                        \
 	"\n"                                                                                       \
+	"Volumes: a virtiofsd each serves one folder (or one file, and nothing beside it) and\n"   \
+	"ends with the VM. :ro holds on the host's side too, whatever the guest tries; links in "  \
+	"it\n"                                                                                     \
+	"are followed in the guest only. As root files keep the owners they have in the guest. "   \
+	"As\n"                                                                                     \
+	"an ordinary user everything made is yours, and is seen in the guest as the container's\n" \
+	"user's: giving files to others fails, others' files are nobody's. Changes made on the\n"  \
+	"host may be seen in the guest a second later. $CRADLE_VIRTIOFSD names another "           \
+	"virtiofsd.\n"                                                                             \
+	"\n"                                                                                       \
 	"Bundles: the container is the config.json's, in a VM. What is the host's in it is\n"      \
 	"rewritten as runtimes do: the network is the VM's (none), binds of /sys and /proc\n"      \
 	"become the guest's own, the cgroup's path is ours, device rules also allow null, zero,\n" \
 	"full, random, tty and ptys; cpuset, /etc/resolv.conf and (with a user namespace) "        \
 	"mqueue\n"                                                                                 \
-	"are left out with a note. What the VM cannot give is refused by its name: other binds\n"  \
-	"and file systems of the host, namespaces with a path, hooks, AppArmor and SELinux\n"      \
+	"are left out with a note; binds of folders and files are volumes. What the VM cannot\n"   \
+	"give is refused by its name: binds of devices, sockets, /proc and /sys, file systems "    \
+	"of\n"                                                                                     \
+	"the host, namespaces with a path, hooks, AppArmor and SELinux\n"                          \
 	"labels, intelRdt, net_cls, blockIO by device, and properties that the agent's API does\n" \
 	"not have (such as linux.resources.unified or process.scheduler).\n"                       \
 	"\n"                                                                                       \
@@ -84,6 +99,8 @@
 	"  tar c folder | cradle run -i --rootfs build/x86_64/rootfs -- tar t\n"                   \
 	"  cradle run --memory 64M --stats --rootfs build/x86_64/rootfs -- /bin/sh -c 'free -m'\n" \
 	"  cradle run --arch s390x --rootfs build/s390x/rootfs -- uname -m\n"                      \
+	"  cradle run -v folder:/work -w /work --rootfs build/x86_64/rootfs -- tar cf all.tar "    \
+	"file\n"                                                                                   \
 	"  cradle run --bundle bundle -- /bin/echo hello           # after: crun spec -b bundle\n" \
 	"  cradle run --hold --listen /tmp/vm.sock --rootfs build/x86_64/rootfs\n"                 \
 	"    cradle call hvsock:///tmp/vm.sock:1024 grpc.Health/Check   # elsewhere, meanwhile\n"

@@ -24,6 +24,7 @@ struct run {
 	struct timing timing;
 	char id[129];
 	struct bundle bundle; /* with --bundle */
+	struct volumes volumes;
 	struct image image;
 	struct user_identity user;
 	struct vm_plan plan;

@@ -25,6 +25,7 @@ enum {
 static const struct option options[] = {
 	VM_OPTION_ROWS,
 	{"env", required_argument, NULL, 'e'},
+	{"volume", required_argument, NULL, 'v'},
 	{"workdir", required_argument, NULL, 'w'},
 	{"user", required_argument, NULL, 'u'},
 	{"interactive", no_argument, NULL, 'i'},
@@ -77,6 +78,21 @@ static int add_env(struct run_options *o, char *text)
 	if (o->env_count == RUN_ENV_MAX)
 		return command_usage_error(&run_command, "more than %d times --env", RUN_ENV_MAX);
 	o->env[o->env_count++] = text;
+	return 0;
+}
+
+static int add_volume(struct run_options *o, char *text)
+{
+	struct error err = ERROR_INIT;
+	char given[512];
+
+	str_copy(given, sizeof(given), text);
+	if (o->volume_count == VOLUMES_MAX)
+		return command_usage_error(
+			&run_command, "more than %d times --volume", VOLUMES_MAX);
+	if (volume_parse(text, &o->volumes[o->volume_count], &err) < 0)
+		return command_usage_error(&run_command, "--volume '%s': %s", given, err.text);
+	o->volume_count++;
 	return 0;
 }
 
@@ -145,6 +161,8 @@ static int take_option(struct run_options *o, int option, char *value, const cha
 		return set_timeout(o, value);
 	case 'e':
 		return add_env(o, value);
+	case 'v':
+		return add_volume(o, value);
 	default:
 		return EXIT_CRADLE_FAILED; /* what is wrong was said */
 	}
@@ -167,6 +185,9 @@ static int check_together(const struct run_options *o)
 	if (o->hold && o->bundle)
 		return command_usage_error(
 			&run_command, "--hold runs no container: --bundle has no place there");
+	if (o->hold && o->volume_count)
+		return command_usage_error(
+			&run_command, "--hold runs no container: --volume has no place there");
 	if (!o->hold && !o->rootfs && !o->bundle)
 		return command_usage_error(&run_command,
 			"--rootfs (a folder or a tar with a root file system) or --bundle (an OCI "
@@ -180,7 +201,7 @@ int run_options_parse(int argc, char **argv, struct run_options *ret)
 	int option, r;
 
 	command_options_begin();
-	while ((option = command_next_option(&run_command, argc, argv, "+e:w:u:ith", options)) !=
+	while ((option = command_next_option(&run_command, argc, argv, "+e:v:w:u:ith", options)) !=
 		-1) {
 		r = take_option(&o, option, optarg, argv[optind - 1]);
 		if (r)

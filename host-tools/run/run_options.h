@@ -5,6 +5,7 @@
 #ifndef RUN_RUN_OPTIONS_H
 #define RUN_RUN_OPTIONS_H
 
+#include "run/volumes.h"
 #include "vm/vm_options.h"
 
 #include <limits.h>
@@ -17,6 +18,8 @@ struct run_options {
 	struct vm_options vm;
 	char *env[RUN_ENV_MAX];
 	unsigned env_count;
+	struct volume volumes[VOLUMES_MAX];
+	unsigned volume_count;
 	const char *workdir, *user, *name, *rootfs, *bundle, *listen;
 	bool interactive, tty, stats, hold, timing, json;
 	uint64_t timeout_ms;	  /* of the container; 0 = none */

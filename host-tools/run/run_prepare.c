@@ -10,6 +10,8 @@
 #include "base/path.h"
 #include "base/strings.h"
 #include "run/run_internal.h"
+#include "vm/qemu_command.h"
+#include "vm/vm_shares.h"
 
 #define IMAGE_DEVICE "/dev/vda"
 
@@ -72,6 +74,44 @@ static int open_bundle(struct run *run)
 			&err);
 	take_bundle(&run->options, &run->bundle);
 	return 0;
+}
+
+static int open_volumes(struct run *run)
+{
+	struct vm_config *config = &run->plan.config;
+	struct error err = ERROR_INIT;
+	int r;
+
+	run->volumes = run->bundle.volumes;
+	r = volumes_add(&run->volumes, run->options.volumes, run->options.volume_count,
+		run->bundle.spec, &err);
+	if (r == 0)
+		r = volumes_look(&run->volumes, &run->arena, &err);
+	if (r < 0)
+		return run_fail_early(run, "a folder cannot be shared",
+			"--volume HOST:GUEST (or a bundle's bind) wants a folder or a plain file "
+			"of this host; a socket's or device's folder may be shared as a whole.",
+			&err);
+	config->shares = run->volumes.shares;
+	config->share_count = run->volumes.count;
+	if (run->volumes.count == 0)
+		return 0;
+	/* FUSE is spoken in the guest's byte order (virtio 1.2, 5.11.6), virtiofsd only in its own.
+	 */
+	if (!qemu_arch_has_our_byte_order(run->plan.arch)) {
+		error_invalid(&err,
+			"virtiofsd knows this machine's byte order only, and a guest of %s has the "
+			"other",
+			run->plan.arch);
+		return run_fail_early(run, "a folder cannot be shared",
+			"'tar c FOLDER | cradle run -i ... -- tar x' carries files over.", &err);
+	}
+	if (virtiofsd_find(run->options.vm.virtiofsd, &err))
+		return 0;
+	return run_fail_early(run, "a folder cannot be shared",
+		"Install it (Debian 12: apt install qemu-system-common, later ones: apt install "
+		"virtiofsd), or name it by CRADLE_VIRTIOFSD.",
+		&err);
 }
 
 static void announce_image(const char *rootfs)
@@ -156,6 +196,7 @@ static int specify(struct run *run)
 		.bundle = run->bundle.spec,
 		.keep_user = !run->options.user,
 		.keep_hostname = !run->options.name,
+		.volumes = &run->volumes,
 		.image_device = IMAGE_DEVICE,
 	};
 	struct error err = ERROR_INIT;
@@ -177,13 +218,15 @@ static int configure(struct run *run)
 	/* The agent's first words are the sign that the kernel has handed over. */
 	config->agent_debug = run->options.vm.verbose || run->options.timing;
 	config->image_fd = run->image.fd;
+	config->share_uid = run->user.uid;
+	config->share_gid = run->user.gid;
 	return 0;
 }
 
 int run_prepare(struct run *run)
 {
-	static int (*const steps[])(struct run * run) = {name_it, open_bundle, find_guest, size_it,
-		open_image, find_user, specify, configure};
+	static int (*const steps[])(struct run * run) = {name_it, open_bundle, open_volumes,
+		find_guest, size_it, open_image, find_user, specify, configure};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)

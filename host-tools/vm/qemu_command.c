@@ -18,6 +18,7 @@ struct arch_row {
 	const char *console_args; /* devices that carry it; chardev console0 */
 	const char *disk;	  /* block device model */
 	const char *vsock_user, *vsock_kernel;
+	const char *share; /* virtio-fs device model */
 	const char *kernel_args;
 };
 
@@ -29,18 +30,19 @@ struct arch_row {
 static const struct arch_row arch_rows[] = {
 	{"x86_64", "qemu-system-x86_64", "qemu-system-x86", "q35", "host", "max", "ttyS0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
-		"vhost-vsock-pci",
+		"vhost-vsock-pci", "vhost-user-fs-pci",
 		"reboot=t tsc=reliable no_timer_check i8042.noaux=1 i8042.nopnp=1 "
 		"rcupdate.rcu_expedited=1 noreplace-smp cryptomgr.notests swiotlb=noforce"},
 	{"s390x", "qemu-system-s390x", "qemu-system-misc", "s390-ccw-virtio", "host", "max",
 		"ttysclp0", "-serial none -device sclpconsole,chardev=console0", "virtio-blk-ccw",
-		"vhost-user-vsock-pci", "vhost-vsock-ccw", "rcupdate.rcu_expedited=1"},
+		"vhost-user-vsock-pci", "vhost-vsock-ccw", "vhost-user-fs-ccw",
+		"rcupdate.rcu_expedited=1"},
 	{"aarch64", "qemu-system-aarch64", "qemu-system-arm", "virt", "host", "max", "ttyAMA0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
-		"vhost-vsock-pci", "rcupdate.rcu_expedited=1 swiotlb=noforce"},
+		"vhost-vsock-pci", "vhost-user-fs-pci", "rcupdate.rcu_expedited=1 swiotlb=noforce"},
 	{"ppc64le", "qemu-system-ppc64", "qemu-system-ppc", "pseries", "host", "power9", "hvc0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
-		"vhost-vsock-pci", "rcupdate.rcu_expedited=1"},
+		"vhost-vsock-pci", "vhost-user-fs-pci", "rcupdate.rcu_expedited=1"},
 };
 
 static const struct arch_row *find_arch(const char *arch)
@@ -76,6 +78,12 @@ const char *qemu_machine(const char *arch)
 	const struct arch_row *row = find_arch(arch);
 
 	return row ? row->machine : NULL;
+}
+
+/* s390x alone of the table is big-endian. */
+bool qemu_arch_has_our_byte_order(const char *arch)
+{
+	return str_eq(arch, "s390x") == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }
 
 static const char *row_cpu(const struct arch_row *row, enum vm_accel accel)
@@ -219,6 +227,18 @@ static void add_second_monitor(struct builder *b, const struct vm_config *c)
 	add_option(b, "-mon", "chardev=qmp1,mode=control");
 }
 
+/* The queue is as long as virtio lets it be: a guest with many requests under way waits less. */
+static void add_shares(struct builder *b, const struct arch_row *row, const struct vm_config *c)
+{
+	for (unsigned i = 0; i < c->share_count; i++) {
+		add(b, "-chardev");
+		add(b, "socket,id=share%u,fd=%d", i, c->share_fds[i]);
+		add(b, "-device");
+		add(b, "%s,id=share%u-device,chardev=share%u,tag=%s,queue-size=1024", row->share, i,
+			i, c->shares[i].tag);
+	}
+}
+
 static void add_devices(struct builder *b, const struct arch_row *row, const struct vm_config *c)
 {
 	add(b, "-chardev");
@@ -239,6 +259,7 @@ static void add_devices(struct builder *b, const struct arch_row *row, const str
 		add(b, "%s,id=disk0,drive=image0,serial=image", row->disk);
 	}
 	add_vsock(b, row, c);
+	add_shares(b, row, c);
 }
 
 static int check(const struct vm_config *c, struct error *err)
@@ -252,6 +273,8 @@ static int check(const struct vm_config *c, struct error *err)
 		return error_invalid(err, "a VM needs an accelerator, a CPU and memory");
 	if (c->vsock == VM_VSOCK_VHOST_USER && str_empty(c->vsock_socket))
 		return error_invalid(err, "vsock over vhost-user needs a socket");
+	if (c->share_count > VM_SHARES_MAX)
+		return error_invalid(err, "a VM has at most %d shares", VM_SHARES_MAX);
 	return 0;
 }
 

@@ -9,7 +9,9 @@
 #include "base/error.h"
 #include "vm/vm_config.h"
 
-#define QEMU_ARGS_MAX 64
+#include <stdbool.h>
+
+#define QEMU_ARGS_MAX 128
 
 struct qemu_command {
 	char *argv[QEMU_ARGS_MAX + 1]; /* owned strings, ended by NULL */
@@ -24,6 +26,8 @@ void qemu_command_release(struct qemu_command *command); /* idempotent, accepts 
 const char *qemu_arch_names(void);
 /* Debian's package of that program, for words to the user. NULL = no row. */
 const char *qemu_package(const char *arch);
+/* Is its byte order the one of this machine? */
+bool qemu_arch_has_our_byte_order(const char *arch);
 /* "qemu-system-x86_64", or NULL for an architecture without a row. */
 const char *qemu_default_program(const char *arch);
 /* Machine and CPU options of this architecture for accel; for the try in accel.c. NULL = no row. */

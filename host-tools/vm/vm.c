@@ -16,14 +16,15 @@
 #include "base/path.h"
 #include "base/socket.h"
 #include "base/strings.h"
+#include "vm/last_words.h"
 #include "vm/private_folder.h"
 #include "vm/qemu_command.h"
 #include "vm/qmp.h"
 #include "vm/vhost_vsock.h"
+#include "vm/vm_shares.h"
 #include "vsock/vsock_device.h"
 
 #define QUIT_PATIENCE_MS 1000
-#define COMPLAINT_MAX	 1024
 /* Any would do: nobody else sees the addresses behind our own device. */
 #define OWN_DEVICE_CID 3
 
@@ -35,9 +36,8 @@ struct vm {
 	bool started;
 	struct console console;
 	struct event_source console_source; /* its descriptor is owned */
-	struct event_source stderr_source;  /* the same */
-	char complaint[COMPLAINT_MAX];	    /* the end of QEMU's stderr */
-	size_t complaint_len;
+	struct last_words words;	    /* of QEMU */
+	struct vm_shares shares;
 	struct qmp qmp;
 	struct vsock_device *device;
 	struct vsock_kernel_dialer kernel_dialer;
@@ -86,40 +86,6 @@ static void on_console(struct event_source *source, uint32_t events)
 	read_console(container_of(source, struct vm, console_source));
 }
 
-static void keep_complaint(struct vm *vm, const char *text, size_t len)
-{
-	size_t room = COMPLAINT_MAX - 1 - vm->complaint_len;
-
-	if (len > COMPLAINT_MAX - 1) {
-		text += len - (COMPLAINT_MAX - 1);
-		len = COMPLAINT_MAX - 1;
-	}
-	if (len > room) {
-		vm->complaint_len -= len - room;
-		memmove(vm->complaint, vm->complaint + (len - room), vm->complaint_len);
-	}
-	memcpy(vm->complaint + vm->complaint_len, text, len);
-	vm->complaint_len += len;
-	vm->complaint[vm->complaint_len] = '\0';
-}
-
-static bool read_stderr(struct vm *vm)
-{
-	char chunk[1024];
-	ssize_t n = read(vm->stderr_source.fd, chunk, sizeof(chunk));
-
-	if (n > 0)
-		keep_complaint(vm, chunk, (size_t)n);
-	else if (n == 0 || errno != EAGAIN)
-		close_source(&vm->stderr_source);
-	return n > 0;
-}
-
-static void on_stderr(struct event_source *source, uint32_t events)
-{
-	read_stderr(container_of(source, struct vm, stderr_source));
-}
-
 static void report_gone(struct event_task *task)
 {
 	struct vm *vm = container_of(task, struct vm, gone_task);
@@ -136,8 +102,7 @@ static void on_exit_of_qemu(struct child_process *child)
 	/* What it said last may still be on its way. */
 	while (event_source_added(&vm->console_source) && read_console(vm))
 		;
-	while (event_source_added(&vm->stderr_source) && read_stderr(vm))
-		;
+	last_words_drain(&vm->words);
 	event_task_defer(vm->loop, &vm->gone_task, report_gone);
 }
 
@@ -177,6 +142,37 @@ static void on_vsock_ready(void *owner)
 /* ---- start
  * --------------------------------------------------------------------------------------- */
 
+/* The guest would wait for its share for ever. */
+static void on_share_ended(void *owner)
+{
+	struct vm *vm = owner;
+
+	if (vm_running(vm) && !vm->stopping)
+		child_process_signal(&vm->child, SIGKILL);
+}
+
+static int make_folder(struct vm *vm, struct error *err)
+{
+	return vm->folder.path[0] ? 0 : private_folder_make(&vm->folder, err);
+}
+
+static int make_shares(struct vm *vm, struct error *err)
+{
+	int r;
+
+	if (!vm->config.share_count)
+		return 0;
+	if (vm->config.share_count > VM_SHARES_MAX)
+		return error_invalid(err, "a VM has at most %d shares", VM_SHARES_MAX);
+	r = make_folder(vm, err);
+	vm->shares.ended = on_share_ended;
+	vm->shares.owner = vm;
+	if (r == 0)
+		r = vm_shares_start(&vm->shares, vm->loop, &vm->config, vm->folder.path,
+			vm->config.share_fds, err);
+	return r;
+}
+
 static int make_vsock(struct vm *vm, struct error *err)
 {
 	struct vsock_device_events events = {.ready = on_vsock_ready, .owner = vm};
@@ -188,7 +184,7 @@ static int make_vsock(struct vm *vm, struct error *err)
 		return 0;
 	}
 	vm->config.vsock = VM_VSOCK_VHOST_USER;
-	r = vm->config.socket_folder ? 0 : private_folder_make(&vm->folder, err);
+	r = vm->config.socket_folder ? 0 : make_folder(vm, err);
 	if (r < 0)
 		return r;
 	r = path_join(vm->socket_path, sizeof(vm->socket_path),
@@ -233,7 +229,8 @@ static int make_channels(struct vm *vm, struct qemu_fds *ret, struct error *err)
 	if (r == 0)
 		r = add_reader(vm, &vm->console_source, &console[0], on_console, "console", err);
 	if (r == 0)
-		r = add_reader(vm, &vm->stderr_source, &errs[0], on_stderr, "QEMU's stderr", err);
+		r = last_words_listen(
+			&vm->words, vm->loop, &errs[0], "QEMU's stderr of the VM", err);
 	close_fd(&console[0]);
 	close_fd(&errs[0]);
 	*ret = (struct qemu_fds){.console = console[1], .qmp = qmp[1], .err = errs[1]};
@@ -252,7 +249,8 @@ static const struct child_fork_options own_session = {.cgroup_fd = -1, .new_sess
 static void __attribute__((noreturn)) become_qemu(const struct qemu_command *command,
 	const struct vm_config *config, int err_fd, pid_t parent)
 {
-	int keep[] = {config->image_fd, config->console_fd, config->qmp_fd, config->vhost_fd};
+	const int fds[] = {config->image_fd, config->console_fd, config->qmp_fd, config->vhost_fd};
+	int keep[ARRAY_SIZE(fds) + VM_SHARES_MAX];
 	int null = open("/dev/null", O_RDWR);
 	size_t count = 0;
 
@@ -260,9 +258,11 @@ static void __attribute__((noreturn)) become_qemu(const struct qemu_command *com
 	/* Killed before it was set: nobody would ever end this VM. */
 	if (getppid() != parent)
 		_exit(127);
-	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
-		if (keep[i] >= 0 && fd_set_cloexec(keep[i], false) == 0)
-			keep[count++] = keep[i];
+	for (size_t i = 0; i < ARRAY_SIZE(fds) + config->share_count; i++) {
+		int fd = i < ARRAY_SIZE(fds) ? fds[i] : config->share_fds[i - ARRAY_SIZE(fds)];
+
+		if (fd >= 0 && fd_set_cloexec(fd, false) == 0)
+			keep[count++] = fd;
 	}
 	qsort(keep, count, sizeof(keep[0]), compare_ints);
 	if (null >= 0)
@@ -312,6 +312,8 @@ struct vm *vm_start(struct event_loop *loop, const struct vm_config *config,
 	vm->config.vhost_fd = -1;
 	vm->events = *events;
 	vm->child.pidfd = -1;
+	for (unsigned i = 0; i < VM_SHARES_MAX; i++)
+		vm->config.share_fds[i] = -1;
 	console_init(&vm->console);
 	if (events->console_line) {
 		vm->console.on_line = on_console_line;
@@ -319,12 +321,16 @@ struct vm *vm_start(struct event_loop *loop, const struct vm_config *config,
 	}
 	r = make_vsock(vm, err);
 	if (r == 0)
+		r = make_shares(vm, err);
+	if (r == 0)
 		r = make_channels(vm, &fds, err);
 	if (r == 0)
 		r = start_qemu(vm, &fds, err);
 	close_fd(&fds.console);
 	close_fd(&fds.qmp);
 	close_fd(&fds.err);
+	for (unsigned i = 0; i < VM_SHARES_MAX; i++)
+		close_fd(&vm->config.share_fds[i]);
 	if (r < 0) {
 		vm_free(vm);
 		return NULL;
@@ -369,7 +375,8 @@ void vm_free(struct vm *vm)
 	event_timer_stop(&vm->kill_timer);
 	event_task_cancel(&vm->gone_task);
 	close_source(&vm->console_source);
-	close_source(&vm->stderr_source);
+	last_words_release(&vm->words);
+	vm_shares_release(&vm->shares);
 	qmp_release(&vm->qmp);
 	vsock_device_free(vm->device);
 	close_fd(&vm->config.vhost_fd);
@@ -410,21 +417,6 @@ pid_t vm_pid(const struct vm *vm)
 const struct console *vm_console(const struct vm *vm)
 {
 	return &vm->console;
-}
-
-/* QEMU's complaint without its trailing newline, on one line. */
-static void complaint_text(const struct vm *vm, char *out, size_t size)
-{
-	size_t len;
-
-	str_copy(out, size, vm->complaint);
-	len = strlen(out);
-	while (len > 0 && out[len - 1] == '\n')
-		out[--len] = '\0';
-	for (char *at = out; *at; at++) {
-		if ((unsigned char)*at < 0x20)
-			*at = at[0] == '\n' ? ';' : '?';
-	}
 }
 
 /* What to do about a panic, by what it says. */
@@ -475,7 +467,9 @@ void vm_explain(const struct vm *vm, struct failure *failure)
 	const struct console *console = &vm->console;
 	char said[400];
 
-	complaint_text(vm, said, sizeof(said));
+	last_words_line(&vm->words, said, sizeof(said));
+	if (vm_shares_explain(&vm->shares, failure))
+		return;
 	if (console->panic[0])
 		failure_set(failure, "the guest's kernel panicked", panic_advice(console->panic),
 			"%s", console->panic);

@@ -14,6 +14,20 @@ enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
 /* Who is the guest's vsock device: the host's kernel, or this process over vhost-user. */
 enum vm_vsock { VM_VSOCK_VHOST_USER, VM_VSOCK_VHOST_KERNEL };
 
+/* Bounded by what a PCI bus and QEMU's argument list hold with ease. */
+#define VM_SHARES_MAX 16
+
+/* A file that is shared has this name in its share. */
+#define SHARE_FILE_NAME "file"
+
+/* A folder or a plain file of the host, for the guest to mount by its tag (virtio-fs). */
+struct vm_share {
+	const char *host; /* absolute */
+	char tag[16];	  /* letters and digits */
+	bool file;	  /* not a folder */
+	bool read_only;	  /* for the guest, whatever it tries */
+};
+
 struct vm_config {
 	const char *name;   /* shown by ps and QEMU's messages; letters, digits, '-', '_', '.' */
 	const char *arch;   /* as uname -m: x86_64 */
@@ -31,14 +45,22 @@ struct vm_config {
 	const char *socket_folder;
 	bool agent_debug; /* the agent tells all it does there */
 
+	const struct vm_share *shares;
+	unsigned share_count;
+	const char *virtiofsd; /* program; NULL = where Debian has it */
+	/* Whom the guest sees as the owner of what belongs to the user who started us, when that is
+	 * not root. */
+	uint32_t share_uid, share_gid;
+
 	/* Descriptors that QEMU inherits; the config does not own them. -1 = none. */
 	int image_fd;	/* read-only root image, becomes /dev/vda */
 	int console_fd; /* connected stream socket: the guest's console */
 	int qmp_fd;	/* connected stream socket: QMP */
 	enum vm_vsock vsock;
-	const char *vsock_socket; /* VHOST_USER: unix path where our device listens */
-	int vhost_fd;		  /* VHOST_KERNEL: /dev/vhost-vsock with its CID set */
-	uint32_t cid;		  /* VHOST_KERNEL: that CID */
+	const char *vsock_socket;     /* VHOST_USER: unix path where our device listens */
+	int vhost_fd;		      /* VHOST_KERNEL: /dev/vhost-vsock with its CID set */
+	uint32_t cid;		      /* VHOST_KERNEL: that CID */
+	int share_fds[VM_SHARES_MAX]; /* connected stream sockets to the shares' daemons */
 };
 
 #define VM_CONFIG_INIT                                                                             \

@@ -109,6 +109,7 @@ void vm_options_take_environment(struct vm_options *o)
 		{&o->kernel, "CRADLE_KERNEL"},
 		{&o->initrd, "CRADLE_INITRD"},
 		{&o->qemu, "CRADLE_QEMU"},
+		{&o->virtiofsd, "CRADLE_VIRTIOFSD"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

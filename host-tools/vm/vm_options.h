@@ -19,6 +19,7 @@ struct vm_options {
 	const char *arch;		    /* as uname -m says; NULL = this machine's */
 	const char *kernel, *initrd, *qemu; /* NULL: what the build made; qemu on PATH */
 	const char *append;		    /* more kernel command line */
+	const char *virtiofsd;		    /* by $CRADLE_VIRTIOFSD; NULL = where Debian has it */
 	enum vm_accel accel;
 	unsigned boot_timeout_s; /* 0 = default */
 	bool explain, verbose;
@@ -62,7 +63,8 @@ static inline bool vm_option_is_ours(int option)
 /* One of ours: 0, or the exit code when the value was refused (said on stderr, for command). */
 int vm_option_take(const struct command *command, struct vm_options *options, int option,
 	const char *value, const char *given);
-/* $CRADLE_KERNEL, $CRADLE_INITRD and $CRADLE_QEMU stand in for what was not given. */
+/* $CRADLE_KERNEL, $CRADLE_INITRD, $CRADLE_QEMU and $CRADLE_VIRTIOFSD stand in for what was not
+ * given. */
 void vm_options_take_environment(struct vm_options *options);
 
 #endif

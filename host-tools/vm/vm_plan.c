@@ -115,6 +115,7 @@ void vm_plan_configure(
 
 	config->arch = plan->arch;
 	config->qemu = options->qemu;
+	config->virtiofsd = options->virtiofsd;
 	config->kernel = plan->kernel;
 	config->initrd = plan->initrd;
 	config->kernel_args = options->append;

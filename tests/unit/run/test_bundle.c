@@ -119,11 +119,50 @@ static void mounts(void **state)
 	assert_int_equal(bundle.spec->n_mounts, 0);
 	assert_int_equal(notes, 1);
 	refuse("", "",
-		"\"mounts\": [{\"destination\": \"/a\", \"type\": \"bind\", \"source\": \"/b\"}]",
-		"/a is a bind of the host's '/b'");
+		"\"mounts\": [{\"destination\": \"/a\", \"type\": \"bind\", \"source\": "
+		"\"/dev/log\"}]",
+		"/a is a bind of the host's '/dev/log'");
 	refuse("", "",
 		"\"mounts\": [{\"destination\": \"/a\", \"type\": \"nfs\", \"source\": \"h:/\"}]",
 		"type 'nfs'");
+}
+
+static void binds_become_volumes(void **state)
+{
+	const struct volume *v = bundle.volumes.list;
+	char relative[64];
+
+	assert_int_equal(read_with("", "",
+				 "\"mounts\": [{\"destination\": \"/a\", \"type\": \"bind\", "
+				 "\"source\": \"/b\", \"options\": [\"ro\"]}, "
+				 "{\"destination\": \"/t\", \"type\": \"tmpfs\"}, "
+				 "{\"destination\": \"/c\", \"type\": \"none\", \"source\": \"d\", "
+				 "\"options\": [\"rbind\", \"ro\", \"rw\"]}]"),
+		0);
+	assert_int_equal(bundle.spec->n_mounts, 3);
+	assert_int_equal(bundle.volumes.count, 2);
+	assert_string_equal(v[0].host, "/b");
+	assert_string_equal(v[0].guest, "/a");
+	assert_true(v[0].read_only);
+	assert_ptr_equal(v[0].mount, bundle.spec->mounts[0]);
+	snprintf(relative, sizeof(relative), "%s/d", folder);
+	assert_string_equal(v[1].host, relative);
+	assert_false(v[1].read_only);
+	assert_ptr_equal(v[1].mount, bundle.spec->mounts[2]);
+	assert_int_equal(notes, 0);
+}
+
+static void too_many_binds(void **state)
+{
+	char mounts[4096];
+	int len = snprintf(mounts, sizeof(mounts), "\"mounts\": [");
+
+	for (int i = 0; i <= VOLUMES_MAX; i++)
+		len += snprintf(mounts + len, sizeof(mounts) - (size_t)len,
+			"%s{\"destination\": \"/m%d\", \"type\": \"bind\", \"source\": \"/b\"}",
+			i ? ", " : "", i);
+	snprintf(mounts + len, sizeof(mounts) - (size_t)len, "]");
+	refuse("", "", mounts, "/m16: more than 16 binds");
 }
 
 static void cpus(void **state)
@@ -174,6 +213,8 @@ int main(void)
 		cmocka_unit_test(what_is_absent),
 		cmocka_unit_test(namespaces),
 		cmocka_unit_test(mounts),
+		cmocka_unit_test(binds_become_volumes),
+		cmocka_unit_test(too_many_binds),
 		cmocka_unit_test(cpus),
 		cmocka_unit_test(wishes_without_a_name),
 	};

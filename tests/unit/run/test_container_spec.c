@@ -103,6 +103,42 @@ static void nobody_else_keeps_roots_capabilities(void **state)
 	arena_release(&arena);
 }
 
+static void volumes_are_shares_mounted_behind_all(void **state)
+{
+	struct volumes volumes = {.count = 2,
+		.list = {{.host = "/h", .guest = "/g"},
+			{.host = "/f", .guest = "/etc/f", .read_only = true}},
+		.shares = {{.host = "/h", .tag = "volume0"},
+			{.host = "/f", .tag = "volume1", .file = true, .read_only = true}}};
+	struct container_spec spec = sample();
+	Grpc__CreateContainerRequest *r;
+	Grpc__Mount **m;
+	Grpc__Storage **s;
+
+	spec.volumes = &volumes;
+	r = build(&spec);
+	s = r->storages;
+	m = r->oci->mounts;
+	assert_int_equal(r->n_storages, 5);
+	assert_string_equal(s[3]->driver, "virtio-fs");
+	assert_string_equal(s[3]->source, "volume0");
+	assert_string_equal(s[3]->fstype, "virtiofs");
+	assert_int_equal(s[3]->n_options, 1);
+	assert_string_equal(s[3]->options[0], "nodev");
+	assert_int_equal(s[4]->n_options, 2);
+	assert_string_equal(s[4]->options[1], "ro");
+	assert_int_equal(r->oci->n_mounts, 9);
+	assert_string_equal(m[7]->destination, "/g");
+	assert_string_equal(m[7]->type, "bind");
+	assert_string_equal(m[7]->source, s[3]->mount_point);
+	assert_int_equal(m[7]->n_options, 2);
+	assert_string_equal(m[8]->destination, "/etc/f");
+	assert_int_equal(strncmp(m[8]->source, s[4]->mount_point, strlen(s[4]->mount_point)), 0);
+	assert_string_equal(m[8]->source + strlen(s[4]->mount_point), "/file");
+	assert_string_equal(m[8]->options[2], "ro");
+	arena_release(&arena);
+}
+
 static void travels_over_the_wire(void **state)
 {
 	struct container_spec spec = sample();
@@ -166,6 +202,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_root_is_an_overlay_over_the_image),
 	cmocka_unit_test(the_process_is_as_asked),
 	cmocka_unit_test(nobody_else_keeps_roots_capabilities),
+	cmocka_unit_test(volumes_are_shares_mounted_behind_all),
 	cmocka_unit_test(travels_over_the_wire),
 	cmocka_unit_test(bad_values_are_named),
 	cmocka_unit_test(no_memory_is_an_error),

@@ -40,6 +40,63 @@ static int parse(const char *line)
 	return code;
 }
 
+static void strcat_bounded(char line[1024], const char *more)
+{
+	size_t len = strlen(line);
+
+	snprintf(line + len, 1024 - len, "%s", more);
+}
+
+static void takes_volumes(void **state)
+{
+	char line[1024] = "--rootfs r";
+
+	assert_int_equal(parse("--rootfs r -v /a:b:/c:ro --volume d/e:/f -- sh -v"), 0);
+	assert_int_equal(got.volume_count, 2);
+	assert_string_equal(got.volumes[0].host, "/a:b");
+	assert_string_equal(got.volumes[0].guest, "/c");
+	assert_true(got.volumes[0].read_only);
+	assert_string_equal(got.volumes[1].host, "d/e");
+	assert_string_equal(got.volumes[1].guest, "/f");
+	assert_false(got.volumes[1].read_only);
+	assert_int_equal(parse("--rootfs r -v /a:/b:rw"), 0);
+	assert_string_equal(got.volumes[0].guest, "/b");
+	for (unsigned i = 0; i < VOLUMES_MAX; i++)
+		strcat_bounded(line, " -v /a:/b");
+	assert_int_equal(parse(line), 0);
+	strcat_bounded(line, " -v /a:/b");
+	assert_int_equal(parse(line), EXIT_CRADLE_FAILED);
+	assert_non_null(strstr(said, "more than 16 times --volume"));
+}
+
+static void refuses_volumes(void **state)
+{
+	static const struct {
+		const char *volume, *naming;
+	} rows[] = {
+		{"/a", "'/a': HOST:GUEST[:ro] has two paths"},
+		{"/a:ro", "'/a:ro': HOST:GUEST[:ro] has two paths"},
+		{":/b", "has two paths"},
+		{"/a:", "has two paths"},
+		{"/a:b", "'b' is no absolute path"},
+		{"/a:/b:rx", "'rx' is no absolute path"},
+		{"/a:/b/../c", "'/b/../c' has a '..'"},
+		{"/a:/", "'/' is the container's root"},
+		{"/a://./", "is the container's root"},
+		{"/a:/caf\xe9", "not UTF-8"},
+	};
+	char line[64];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(line, sizeof(line), "--rootfs r -v %s", rows[i].volume);
+		assert_int_equal(parse(line), EXIT_CRADLE_FAILED);
+		if (!strstr(said, rows[i].naming) || !strstr(said, "--volume"))
+			fail_msg("%s: %s", rows[i].volume, said);
+	}
+	assert_int_equal(parse("--hold --listen s -v /a:/b"), EXIT_CRADLE_FAILED);
+	assert_non_null(strstr(said, "--volume has no place there"));
+}
+
 static void takes_all_of_it(void **state)
 {
 	assert_int_equal(
@@ -145,6 +202,8 @@ static void hold_needs_no_rootfs(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(takes_all_of_it),
+	cmocka_unit_test(takes_volumes),
+	cmocka_unit_test(refuses_volumes),
 	cmocka_unit_test(times),
 	cmocka_unit_test(a_terminal),
 	cmocka_unit_test(stops_at_the_command),

@@ -141,6 +141,45 @@ static void every_architecture_has_its_row(void **state)
 	}
 }
 
+static void shares(void **state)
+{
+	static const struct vm_share given[VM_SHARES_MAX] = {
+		{.host = "/a", .tag = "volume0"}, {.host = "/b", .tag = "volume1"}};
+	struct vm_config c = sample();
+	struct error err = ERROR_INIT;
+	struct qemu_command command;
+
+	c.shares = given;
+	c.share_count = 2;
+	c.share_fds[0] = 21;
+	c.share_fds[1] = 22;
+	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
+	assert_true(has(&command, "socket,id=share0,fd=21"));
+	assert_true(has(&command, "socket,id=share1,fd=22"));
+	assert_true(has(&command,
+		"vhost-user-fs-pci,id=share1-device,chardev=share1,tag=volume1,queue-size=1024"));
+	qemu_command_release(&command);
+	c.arch = "s390x";
+	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
+	assert_true(has(&command,
+		"vhost-user-fs-ccw,id=share0-device,chardev=share0,tag=volume0,queue-size=1024"));
+	qemu_command_release(&command);
+	/* As many as there may be fit into the list. */
+	c.share_count = VM_SHARES_MAX;
+	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
+	qemu_command_release(&command);
+	c.share_count = VM_SHARES_MAX + 1;
+	assert_true(qemu_command_build(&c, &command, &err) < 0);
+}
+
+static void byte_order(void **state)
+{
+	assert_true(
+		qemu_arch_has_our_byte_order("x86_64") != qemu_arch_has_our_byte_order("s390x"));
+	assert_true(
+		qemu_arch_has_our_byte_order("ppc64le") == qemu_arch_has_our_byte_order("aarch64"));
+}
+
 static void refuses_half_a_config(void **state)
 {
 	struct qemu_command command = {.count = 0};
@@ -167,6 +206,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(host_kernels_vsock_and_no_image),
 	cmocka_unit_test(a_folder_of_its_own_has_a_monitor),
 	cmocka_unit_test(every_architecture_has_its_row),
+	cmocka_unit_test(shares),
+	cmocka_unit_test(byte_order),
 	cmocka_unit_test(refuses_half_a_config),
 };
 

@@ -89,8 +89,8 @@ refused() { # NAME PYTHON TEXT...
 	mv "$work/kept" "$work/runc/config.json"
 	expect "refused by name: $name" 125 "the bundle cannot be run" "$@"
 }
-refused "a bind" "c['mounts'].append({'destination': '/d', 'type': 'none', 'source': '/home', 'options': ['rbind']})" \
-	"mounts: /d is a bind of the host's '/home'"
+refused "a bind of a device" "c['mounts'].append({'destination': '/d', 'type': 'none', 'source': '/dev/fuse', 'options': ['rbind']})" \
+	"mounts: /d is a bind of the host's '/dev/fuse'"
 refused "a file system of the host" "c['mounts'].append({'destination': '/d', 'type': 'ext4', 'source': '/dev/sdz'})" "/d" ext4 /dev/sdz
 refused "a namespace with a path" "c['linux']['namespaces'][1]['path'] = '/run/netns/a'" "network has the path '/run/netns/a'"
 refused "a hook" "c['hooks'] = {'poststop': [{'path': '/bin/true'}]}" "hooks.poststop"

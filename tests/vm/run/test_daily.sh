@@ -103,6 +103,10 @@ folder/file"
 example "free -m"
 grep -q '^Mem:' "$work/out" || code="no output"
 expect "example: memory" 0 "limit 64 MiB"
+example "run -v folder:/work"
+[ "$(tar tf folder/all.tar)" = file ] || code="no archive"
+rm -f folder/all.tar
+expect "example: a volume" 0
 example --bundle
 [ "$(tr -d '\r' < "$work/out")" = hello ] || code="wrong output"
 expect "example: a bundle" 0
@@ -117,7 +121,7 @@ code=$?
 grep -q SERVING "$work/call" || code="no answer"
 expect "example: hold and call" 0
 "$cradle" run --help | sed -n '/^Examples:/,$p' | grep -c '^ *cradle\|| cradle' > "$work/out"
-expect_out "no example was forgotten (-t is run by test_terminal.py, --arch needs another architecture)" 0 8
+expect_out "no example was forgotten (-t is run by test_terminal.py, --arch needs another architecture)" 0 9
 
 echo "1..$n"
 exit $failed

@@ -124,6 +124,21 @@ static const char *set_reserve(struct agent_config *config, const char *value)
 	return NULL;
 }
 
+static const char *set_vm_memory(struct agent_config *config, const char *value)
+{
+	return parse_u64(value, &config->vm_memory) < 0 ? "not a number of bytes" : NULL;
+}
+
+static const char *set_vm_kernel_memory(struct agent_config *config, const char *value)
+{
+	return parse_u64(value, &config->vm_kernel_memory) < 0 ? "not a number of bytes" : NULL;
+}
+
+static const char *set_vm_cpus(struct agent_config *config, const char *value)
+{
+	return parse_u32(value, &config->vm_cpus) < 0 ? "not a number of CPUs" : NULL;
+}
+
 static const char *set_cgroup_no_v1(struct agent_config *config, const char *value)
 {
 	/* The kernel also takes a list of controllers; only "all" leaves v2 alone. */
@@ -152,6 +167,9 @@ static const struct {
 	{"agent.hotplug_timeout", set_hotplug_timeout},
 	{"agent.container_pipe_size", set_container_pipe_size},
 	{"cradle.reserve", set_reserve},
+	{"cradle.memory", set_vm_memory},
+	{"cradle.kernel_memory", set_vm_kernel_memory},
+	{"cradle.cpus", set_vm_cpus},
 	{"cgroup_no_v1", set_cgroup_no_v1},
 	{"systemd.unified_cgroup_hierarchy", set_unified_hierarchy},
 };

@@ -6,7 +6,7 @@
  * the earlier good value) stays. Nothing here reads a file, sleeps, or allocates.
  *
  * Key names and meanings: agent-api-guest.md section 2 (kata-containers src/agent/src/config.rs);
- * cradle.reserve is our own.
+ * what begins with cradle. is our own.
  */
 #ifndef AGENT_CONFIG_H
 #define AGENT_CONFIG_H
@@ -25,7 +25,10 @@ struct agent_config {
 	uint32_t container_pipe_size; /* bytes of a container's stdio pipes; 0 = the kernel's
 					 default */
 	uint64_t reserve;	      /* bytes of MemTotal that containers may not use */
-	bool cgroup_v2;		      /* the launcher asked for cgroup v2 alone */
+	/* What the launcher says this VM has; 0 = it does not say. */
+	uint64_t vm_memory, vm_kernel_memory; /* bytes; the latter of it is for the kernel itself */
+	uint32_t vm_cpus;
+	bool cgroup_v2; /* the launcher asked for cgroup v2 alone */
 };
 
 /* One sentence on a value that was not taken: names word and reason. */

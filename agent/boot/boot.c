@@ -22,6 +22,7 @@
 #include "base/path.h"
 #include "base/strings.h"
 #include "boot/boot_modules.h"
+#include "boot/boot_size.h"
 #include "kernel/mount.h"
 #include "telemetry/log_sink.h"
 
@@ -152,6 +153,11 @@ static int step_modules(struct boot *boot, struct error *err)
 	log_printf(LOG_DEBUG, "boot", "%u kernel modules loaded, %u failed", result.loaded,
 		result.failed);
 	return 0;
+}
+
+static int step_size(struct boot *boot, struct error *err)
+{
+	return boot_size_check(boot->config, err);
 }
 
 static int step_cgroup(struct boot *boot, struct error *err)
@@ -305,6 +311,7 @@ const struct boot_step boot_steps[] = {
 	{"console",      step_console,     false, true},  /* from here on, records are seen */
 	{"config",       step_config,      false, true},
 	{"environment",  step_environment, false, false},
+	{"size",         step_size,        false, true},
 	{"modules",      step_modules,     false, true},  /* disks and vsock */
 	{"cgroup",       step_cgroup,      true,  true},
 	{"controllers",  step_controllers, false, true},

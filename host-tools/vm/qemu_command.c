@@ -184,10 +184,14 @@ static void add_kernel(struct builder *b, const struct arch_row *row, const stru
 	add_option(b, "-kernel", c->kernel);
 	add_option(b, "-initrd", c->initrd);
 	add(b, "-append");
-	add(b, "console=%s %s panic=-1 %s cgroup_no_v1=all net.ifnames=0 cradle.reserve=%llu%s%s%s",
+	add(b,
+		"console=%s %s panic=-1 %s cgroup_no_v1=all net.ifnames=0 cradle.reserve=%llu "
+		"cradle.memory=%llu cradle.kernel_memory=%llu cradle.cpus=%u%s%s%s",
 		row->console, c->verbose ? "loglevel=6" : "quiet", row->kernel_args,
-		(unsigned long long)c->reserve_bytes, c->agent_debug ? " agent.log=debug" : "",
-		str_empty(c->kernel_args) ? "" : " ", c->kernel_args ? c->kernel_args : "");
+		(unsigned long long)c->reserve_bytes, (unsigned long long)c->memory_bytes,
+		(unsigned long long)c->kernel_bytes, c->cpus,
+		c->agent_debug ? " agent.log=debug" : "", str_empty(c->kernel_args) ? "" : " ",
+		c->kernel_args ? c->kernel_args : "");
 }
 
 static void add_vsock(struct builder *b, const struct arch_row *row, const struct vm_config *c)

@@ -151,6 +151,11 @@ uint64_t sizing_agent_reserve(const struct sizing *s)
 	return s->agent_bytes + s->initrd_bytes;
 }
 
+uint64_t sizing_kernel_share(const struct sizing *s)
+{
+	return s->kernel_bytes + s->memmap_bytes;
+}
+
 static void explain_line(FILE *to, const char *sign, uint64_t bytes, const char *what)
 {
 	fprintf(to, "  %s %9.1f MiB  %s\n", sign, (double)bytes / (double)MIB, what);

@@ -53,6 +53,8 @@ int sizing_compute(const struct sizing_request *request, struct sizing *ret, str
  * guest's MemTotal. The kernel's own part is not in it, so MemTotal minus this leaves the limit.
  */
 uint64_t sizing_agent_reserve(const struct sizing *sizing);
+/* What of the VM the kernel takes before it counts its memory: MemTotal is less by this at most. */
+uint64_t sizing_kernel_share(const struct sizing *sizing);
 /* The sum, for --explain: a line a part. */
 void sizing_explain(const struct sizing *sizing, FILE *to);
 /* "256 MiB", "1.5 GiB", "12 KiB". Returns out. */

@@ -39,6 +39,7 @@ struct vm_config {
 	unsigned cpus;		 /* >= 1 */
 	uint64_t memory_bytes;	 /* whole VM, a multiple of 1 MiB */
 	uint64_t reserve_bytes;	 /* of it: kept for kernel and agent; told to the agent */
+	uint64_t kernel_bytes;	 /* of it: may be missing in MemTotal; told to the agent */
 	bool verbose;		 /* the kernel talks on the console */
 	/* A folder of the VM's own for its sockets (qmp.sock, a second monitor, among them); NULL:
 	 * a private one, and no second monitor. It is the caller's. */

@@ -122,6 +122,7 @@ void vm_plan_configure(
 	config->cpus = plan->sizing.vcpus;
 	config->memory_bytes = plan->sizing.vm_bytes;
 	config->reserve_bytes = sizing_agent_reserve(&plan->sizing);
+	config->kernel_bytes = sizing_kernel_share(&plan->sizing);
 	config->verbose = options->verbose;
 	choose_accel(plan, options, say);
 }

@@ -146,7 +146,7 @@ static void fill_record(struct start *start)
 	told->asked_cpus_micro = start->options.cpus_micro;
 	told->limit_bytes = plan->sizing.limit_bytes;
 	told->vm_bytes = plan->sizing.vm_bytes;
-	told->kernel_bytes = plan->sizing.kernel_bytes + plan->sizing.memmap_bytes;
+	told->kernel_bytes = sizing_kernel_share(&plan->sizing);
 	told->cpus = plan->sizing.vcpus;
 }
 

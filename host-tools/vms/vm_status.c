@@ -78,6 +78,18 @@ static int ask_agent(const char *address, struct seen *seen, struct error *err)
 	return r;
 }
 
+/* As the agent compares it at its start (agent/boot/boot_size.h). */
+static bool as_given(const struct vm_record *r, const struct seen *seen)
+{
+	return seen->total_bytes + r->kernel_bytes >= r->vm_bytes &&
+	       seen->total_bytes <= r->vm_bytes && seen->cpus == r->cpus;
+}
+
+static bool is_known(const struct seen *seen)
+{
+	return seen->total_bytes && seen->cpus;
+}
+
 static const char *cpus_text(uint64_t micro, char *out, size_t size)
 {
 	if (micro == 0)
@@ -102,6 +114,8 @@ static void print_sizes(const struct vm_record *r, const struct seen *seen)
 		sizing_text(r->vm_bytes, given, sizeof(given)), total);
 	printf("CPUs      %12s %12u %12s\n", cpus_text(r->asked_cpus_micro, cpus, sizeof(cpus)),
 		r->cpus, seen_cpus);
+	if (is_known(seen) && !as_given(r, seen))
+		printf("The guest does not see what it was given.\n");
 	printf("Containers may use %s together; of the VM's memory the kernel keeps up to %s.\n",
 		sizing_text(r->limit_bytes, limit, sizeof(limit)),
 		sizing_text(r->kernel_bytes, given, sizeof(given)));
@@ -160,6 +174,8 @@ static void print_json(const struct vm_entry *entry, const struct vm_record *rec
 	json_object_object_add(to, "seen",
 		size_json(
 			seen->total_bytes, seen->cpus ? json_object_new_int64(seen->cpus) : NULL));
+	json_object_object_add(to, "as_given",
+		is_known(seen) ? json_object_new_boolean(as_given(record, seen)) : NULL);
 	printf("%s\n", json_object_to_json_string_ext(
 			       to, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(to);

@@ -1,1 +1,1 @@
-UNIT_TESTS += tests/unit/boot/test_boot.c tests/unit/boot/test_boot_modules.c
+UNIT_TESTS += tests/unit/boot/test_boot.c tests/unit/boot/test_boot_modules.c tests/unit/boot/test_boot_size.c

@@ -40,6 +40,7 @@ static void test_order(void **state)
 		{"console", "config"},	    /* what config reports must be seen */
 		{"config", "environment"},  /* the environment wins */
 		{"environment", "modules"}, /* at the log level asked for */
+		{"environment", "size"},    /* the same */
 		{"mounts", "cgroup"},	    /* below /sys */
 		{"cgroup", "controllers"},
 		{"mounts", "ptmx"},

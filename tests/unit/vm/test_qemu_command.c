@@ -16,6 +16,7 @@ static struct vm_config sample(void)
 	c.cpus = 2;
 	c.memory_bytes = 300ull << 20;
 	c.reserve_bytes = 40ull << 20;
+	c.kernel_bytes = 48ull << 20;
 	c.image_fd = 11;
 	c.console_fd = 12;
 	c.qmp_fd = 13;
@@ -75,7 +76,9 @@ static void x86_over_vhost_user(void **state)
 	append = value_of(&command, "-append");
 	assert_non_null(strstr(append, "console=ttyS0 quiet panic=-1 "));
 	assert_non_null(strstr(append, " cgroup_no_v1=all "));
-	assert_non_null(strstr(append, " cradle.reserve=41943040"));
+	assert_non_null(strstr(append, " cradle.reserve=41943040 "));
+	assert_non_null(strstr(
+		append, " cradle.memory=314572800 cradle.kernel_memory=50331648 cradle.cpus=2"));
 	qemu_command_release(&command);
 	assert_int_equal(command.count, 0);
 }

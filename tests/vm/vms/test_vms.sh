@@ -28,7 +28,7 @@ expect "its name is taken" 125 "there is a VM 'web' already"
 vm list
 expect "list shows it" 0 "web                  running"
 vm status --json web
-jq -e '.state == "running" and .asked.memory_bytes == 33554432 and .asked.cpus == 2 and .given.cpus == 2 and .seen.cpus == 2
+jq -e '.state == "running" and .as_given and .asked.memory_bytes == 33554432 and .asked.cpus == 2 and .given.cpus == 2 and .seen.cpus == 2
 	and .seen.memory_bytes >= .given.memory_bytes - .kernel_bytes and .seen.memory_bytes < .given.memory_bytes' "$work/out" > "$work/jq" || code=wrong
 expect "status: asked, given, and seen by the guest" 0
 "$cradle" vm status web > "$work/out" 2> "$work/err"; code=$?
@@ -49,6 +49,8 @@ expect "and only those" 0
 "$cradle" vm console web > "$work/follow" 2>&1 &
 follower=$!
 until_true grep -q "agent is listening" "$work/follow"
+grep -q 'not what its launcher' "$CRADLE_STATE/web/agent.log" && code=differs
+expect "the agent finds nothing wrong with the VM's size" 0
 pids="$(keeper web) $(qemu web)"
 [ "$(ls -l "/proc/$(keeper web)/fd" | grep -c "pipe:\|/dev/pts\|$work/\(out\|err\)")" = 1 ] || code=holds
 expect "the keeper holds nothing of its starter's (one pipe is QEMU's stderr)" 0
@@ -151,8 +153,11 @@ leftovers > "$work/left"
 verdict "after all these nothing is left but the one beside them" "$(while read -r it; do
 	[[ $it == *"$CRADLE_STATE/other"* ]] || [ "$it" = "$(qemu other)" ] || echo "$it"; done < "$work/left")"
 
-# The relay is killed, then what is behind it.
-start web --append unknown_nmi_panic
+# The relay is killed, then what is behind it. The launcher's words about the size are replaced by wrong ones.
+start web --append "unknown_nmi_panic cradle.memory=1073741824 cradle.cpus=3"
+vm log web
+expect "the agent says by one line that the VM is not what the launcher says" 0 'not what its launcher says it gave' 'of 1024.0 MiB' \
+	'1 CPUs are online, of 3'
 "$cradle" relay --listen "unix://$work/relay.sock" web > "$work/relay.out" 2> "$work/relay.err" &
 relay=$!
 until_true grep -q ready "$work/relay.out"

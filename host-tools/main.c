@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "command_table.h"
 #include "nearest.h"
 
@@ -93,6 +94,9 @@ int main(int argc, char **argv)
 
 	if (keep_stdio_open() < 0)
 		return EXIT_CRADLE_FAILED;
+	/* What the libraries log: only errors are for who uses a command. */
+	log_set_name("cradle", "cradle");
+	log_set_level(LOG_ERROR);
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_CRADLE_FAILED;

@@ -148,13 +148,23 @@ static int open_socket(const struct address *address)
 /* ---- listening --------------------------------------------------------------------------------
  */
 
-/* Only a socket is removed: a wrong path must not cost somebody a file. */
-static void remove_old_socket(const char *path)
+/*
+ * Only a socket is removed (a wrong path must not cost somebody a file), and only one that nobody
+ * listens on any more: 0, or -EADDRINUSE. EAGAIN is a listener whose queue is full (unix(7)).
+ */
+static int remove_old_socket(
+	const struct address *address, const union sockaddr_any *sa, socklen_t len)
 {
+	_cleanup_fd_ int fd = -1;
 	struct stat st;
 
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path);
+	if (lstat(address->path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return 0;
+	fd = open_socket(address);
+	if (fd < 0 || connect(fd, &sa->any, len) == 0 || errno == EAGAIN)
+		return -EADDRINUSE;
+	unlink(address->path);
+	return 0;
 }
 
 int address_listen(const struct address *address, int backlog, struct error *err)
@@ -172,8 +182,9 @@ int address_listen(const struct address *address, int backlog, struct error *err
 	if (fd < 0)
 		return error_errno(err, -fd, "socket for %s", text);
 	len = fill_sockaddr(address, &sa);
-	if (address->kind == ADDRESS_UNIX && address->path[0] != '@')
-		remove_old_socket(address->path);
+	if (address->kind == ADDRESS_UNIX && address->path[0] != '@' &&
+		remove_old_socket(address, &sa, len) < 0)
+		return error_errno(err, EADDRINUSE, "%s: somebody listens there", text);
 	if (bind(fd, &sa.any, len) < 0)
 		return error_errno(err, errno, "bind %s", text);
 	if (listen(fd, backlog) < 0)

@@ -157,21 +157,6 @@ static void on_connect(struct event_source *source, uint32_t events)
 
 /* ---- the socket ---- */
 
-static bool somebody_listens(const struct address *address)
-{
-	struct error err = ERROR_INIT;
-	struct stat st;
-	int fd;
-
-	if (address->path[0] != '@' && stat(address->path, &st) < 0)
-		return false;
-	fd = address_connect(address, 100, &err);
-	if (fd < 0) /* a full backlog is somebody, too */
-		return err.errnum == EAGAIN || err.errnum == ETIMEDOUT;
-	close(fd);
-	return true;
-}
-
 static int open_socket(struct relay_server *server, struct error *err)
 {
 	const struct address *address = &server->config.listen;
@@ -179,8 +164,6 @@ static int open_socket(struct relay_server *server, struct error *err)
 	mode_t old;
 	int fd, r;
 
-	if (somebody_listens(address))
-		return error_errno(err, EADDRINUSE, "listen on unix://%s", address->path);
 	old = umask(0177);
 	fd = address_listen(address, BACKLOG, err);
 	umask(old);

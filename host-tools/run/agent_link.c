@@ -7,6 +7,7 @@
 
 #define AGENT_SERVICE  "grpc.AgentService"
 #define MEMORY_SERVICE "cradle.Memory"
+#define HEALTH_SERVICE "grpc.Health"
 #define NO_TIMEOUT     0
 
 static int start(struct ttrpc_client *client, struct agent_call *call, const char *service,
@@ -137,6 +138,15 @@ int agent_list_oom_records(struct ttrpc_client *client, struct agent_call *call,
 	request.container_id = (char *)id;
 	return start(client, call, MEMORY_SERVICE, "ListOOMRecords", &request.base,
 		&cradle__list_oomrecords_response__descriptor, AGENT_CALL_TIMEOUT_MS, done, err);
+}
+
+int agent_check(struct ttrpc_client *client, struct agent_call *call, client_call_fn done,
+	struct error *err)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+
+	return start(client, call, HEALTH_SERVICE, "Check", &request.base,
+		&grpc__health_check_response__descriptor, NO_TIMEOUT, done, err);
 }
 
 int agent_read(struct ttrpc_client *client, struct agent_call *call, const char *method,

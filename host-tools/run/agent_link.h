@@ -9,6 +9,7 @@
 #include "ttrpc/client.h"
 
 #include "agent.pb-c.h"
+#include "health.pb-c.h"
 #include "memory.pb-c.h"
 
 /* The agent undoes what is not done by then (host-side.md 4.2: what the runtimes wait). */
@@ -43,6 +44,9 @@ int agent_get_oom_event(struct ttrpc_client *client, struct agent_call *call, cl
 	struct error *err);
 int agent_list_oom_records(struct ttrpc_client *client, struct agent_call *call, const char *id,
 	client_call_fn done, struct error *err);
+/* Is it there? No time limit. */
+int agent_check(struct ttrpc_client *client, struct agent_call *call, client_call_fn done,
+	struct error *err);
 /* method: ReadStdout or ReadStderr. */
 int agent_read(struct ttrpc_client *client, struct agent_call *call, const char *method,
 	const char *id, uint32_t len, client_call_fn done, struct error *err);

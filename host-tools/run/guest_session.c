@@ -2,6 +2,7 @@
 #include "run/guest_session.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@
 
 /* 128 + SIGKILL: what the kernel's OOM killer leaves behind. */
 #define KILLED 137
+/* Between OOM events of other containers. The agent holds an exit back for longer (OOM_HOLD_MS). */
+#define OOM_PAUSE_MS 20
 
 static struct guest_session *session_from(struct agent_call *call)
 {
@@ -50,8 +53,12 @@ static void fail(struct guest_session *session, const char *stage, const char *a
 {
 	if (session->over)
 		return;
-	/* Whatever step was under way: a lost connection is one story. */
-	if (err->status == STATUS_UNAVAILABLE) {
+	/* Whatever step was under way: a lost connection is one story, a hostile guest another. */
+	if (err->errnum == EPROTO) {
+		stage = "the agent cannot be trusted";
+		advice = "Is the agent in the initrd of another version than cradle, or has the "
+			 "guest been taken over? Its VM was ended.";
+	} else if (err->status == STATUS_UNAVAILABLE) {
 		stage = "the agent is gone";
 		advice = "Its last words may be on the console; --verbose shows all of it.";
 	}
@@ -176,6 +183,7 @@ static void on_waited(struct client_call *call, int result, const struct error *
 	session->result.exit_code = response->status & 0xff;
 	if (session->reader_gone)
 		session->result.exit_code = 128 + SIGPIPE;
+	session->exited = true;
 	tell(session, session->events.exited);
 	after_exit(session);
 }
@@ -217,6 +225,11 @@ static void on_reader_gone(struct process_output *output)
 
 static void ask_oom_event(struct guest_session *session);
 
+static void on_oom_pause(struct event_timer *timer)
+{
+	ask_oom_event(container_of(timer, struct guest_session, oom_pause));
+}
+
 static void on_oom_event(struct client_call *call, int result, const struct error *err)
 {
 	struct guest_session *session =
@@ -225,10 +238,13 @@ static void on_oom_event(struct client_call *call, int result, const struct erro
 	/* Without events there is only no explanation: the run goes on. */
 	if (result < 0 || session->over)
 		return;
-	if (str_eq(((const Grpc__OOMEvent *)call->response)->container_id, session->id))
-		session->oom_seen = true;
+	session->oom_seen =
+		str_eq(((const Grpc__OOMEvent *)call->response)->container_id, session->id);
 	client_call_release(call);
-	ask_oom_event(session);
+	/* One of ours is enough. A guest that makes up others does not keep us busy with them. */
+	if (!session->oom_seen)
+		event_timer_start(session->loop, &session->oom_pause, OOM_PAUSE_MS, on_oom_pause,
+			"the next OOM event");
 }
 
 static void ask_oom_event(struct guest_session *session)
@@ -249,6 +265,17 @@ static bool is_about_command(const char *text)
 	       strstr(text, "the program ");
 }
 
+static const char *start_advice(const char *text)
+{
+	if (strstr(text, "(type erofs): ENODEV") || strstr(text, "(type overlay): ENODEV"))
+		return "The guest's kernel lacks EROFS_FS or OVERLAY_FS (built in, or as modules "
+		       "in "
+		       "the initrd); kernel-configs/check names what is missing.";
+	return "The agent's words name the part of the container that is wrong; --verbose shows "
+	       "all "
+	       "of the guest's console.";
+}
+
 /* 127 and 126 are the shell's codes for a command that is not there or does not run. */
 static void fail_start(struct guest_session *session, const char *stage, const struct error *err)
 {
@@ -256,7 +283,7 @@ static void fail_start(struct guest_session *session, const char *stage, const s
 
 	error_render(err, text, sizeof(text));
 	if (err->status == STATUS_UNAVAILABLE || !is_about_command(text)) {
-		fail(session, stage, NULL, err);
+		fail(session, stage, start_advice(text), err);
 		return;
 	}
 	if (strstr(text, "ENOENT")) {
@@ -339,6 +366,27 @@ static void on_sandbox(struct client_call *call, int result, const struct error 
 		fail(session, "the container could not be made", NULL, &why);
 }
 
+/* ---- an agent that says nothing any more ---- */
+
+static void on_silence(struct agent_pulse *pulse)
+{
+	struct guest_session *session = container_of(pulse, struct guest_session, pulse);
+	struct error err = ERROR_INIT;
+
+	if (session->exited) {
+		/* All that counts is known. */
+		finish(session);
+		return;
+	}
+	error_set(&err, STATUS_DEADLINE_EXCEEDED, 0,
+		"it has answered nothing for %" PRIu64 " s, container %s is lost",
+		session->request.silence_ms / 1000, session->id);
+	fail(session, "the agent does not answer any more",
+		"The guest hangs, is stopped, or misbehaves: its console may tell. "
+		"--agent-timeout gives it longer, 0 for ever.",
+		&err);
+}
+
 /* ---- start and release
  * ----------------------------------------------------------------------------- */
 
@@ -377,6 +425,9 @@ int guest_session_start(struct guest_session *session, struct event_loop *loop, 
 		guest_session_release(session);
 		return error_errno(err, ENOMEM, "connection to the agent");
 	}
+	if (request->container && request->silence_ms)
+		agent_pulse_start(
+			&session->pulse, loop, session->client, request->silence_ms, on_silence);
 	return agent_create_sandbox(session->client, &session->call, request->sandbox_id,
 		host_name(request), on_sandbox, err);
 }
@@ -407,6 +458,8 @@ void guest_session_release(struct guest_session *session)
 	event_task_cancel(&session->over_task);
 	agent_call_drop(&session->call);
 	agent_call_drop(&session->oom_call);
+	event_timer_stop(&session->oom_pause);
+	agent_pulse_release(&session->pulse);
 	process_window_release(&session->window);
 	process_signals_release(&session->signals);
 	process_input_release(&session->in);

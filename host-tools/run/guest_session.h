@@ -8,6 +8,7 @@
 #define RUN_GUEST_SESSION_H
 
 #include "failure.h"
+#include "run/agent_pulse.h"
 #include "run/process_input.h"
 #include "run/process_output.h"
 #include "run/process_signals.h"
@@ -21,6 +22,7 @@ struct session_request {
 	const Grpc__CreateContainerRequest *container;
 	uint64_t memory_limit;	   /* for the words when the agent has none */
 	int in_fd, out_fd, err_fd; /* in_fd -1: no standard input */
+	uint64_t silence_ms;	   /* how long the agent may answer nothing; 0 = for ever */
 	bool want_stats;
 };
 
@@ -50,6 +52,8 @@ struct guest_session {
 	const char *id;		/* the container's */
 	struct agent_call call; /* the one step under way */
 	struct agent_call oom_call;
+	struct event_timer oom_pause;
+	struct agent_pulse pulse;
 	struct process_signals signals;
 	struct process_window window;
 	struct process_output out, err;
@@ -57,7 +61,7 @@ struct guest_session {
 	struct session_result result;
 	bool oom_seen; /* GetOOMEvent named our container */
 	bool reader_gone;
-	bool created, over;
+	bool created, exited, over;
 	struct event_task over_task;
 	struct failure failure;
 };

@@ -67,6 +67,13 @@ static bool write_answer(struct process_output *output, struct output_read *read
 		end(output, NULL);
 		return false;
 	}
+	if (len > OUTPUT_READ_LEN) {
+		error_set(&err, STATUS_DATA_LOSS, EPROTO,
+			"the agent broke the protocol: it answered a %s of %u bytes with %zu",
+			output->method, OUTPUT_READ_LEN, len);
+		end(output, &err);
+		return false;
+	}
 	output->bytes += len;
 	r = host_output_write(&output->host, response->data.data, len);
 	if (r < 0) {

@@ -146,6 +146,7 @@ static void on_up(void *owner, int fd)
 		.out_fd = 1,
 		.err_fd = 2,
 		.want_stats = run->options.stats,
+		.silence_ms = run->options.agent_timeout_s * 1000ull,
 	};
 	struct session_events events = {.ready = on_ready,
 		.created = on_created,
@@ -223,14 +224,23 @@ static int boot(struct run *run)
 		r = vm_boot_start(&run->boot, run->loop, &run->plan.config, run->plan.kvm_on_trial,
 			timeout_s * 1000, &events, &err);
 	if (r < 0)
-		return run_fail_early(run, "QEMU did not start", NULL, &err);
+		return run_fail_early(run, "QEMU did not start",
+			err.errnum == ENOSPC ? "The VM's socket needs a folder that is not full: "
+					       "XDG_RUNTIME_DIR names it (default /tmp)."
+					     : NULL,
+			&err);
 	mark(run, STAGE_VM_STARTED);
 	if (run->options.listen)
 		r = listen_for_clients(run, &err);
 	if (r == 0 && run->options.hold)
 		r = watch_stdin(run, &err);
 	if (r < 0)
-		return run_fail_early(run, "the VM cannot be reached from outside", NULL, &err);
+		return run_fail_early(run, "the VM cannot be reached from outside",
+			run->options.listen
+				? "--listen wants a path in a folder that you may write to, "
+				  "where nobody else listens."
+				: NULL,
+			&err);
 	return 0;
 }
 

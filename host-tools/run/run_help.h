@@ -49,6 +49,8 @@
 	"  --qemu PROGRAM      QEMU ($CRADLE_QEMU; default: qemu-system-<architecture>)\n"         \
 	"  --append WORDS      added to the kernel command line, e.g. agent.log=debug\n"           \
 	"  --boot-timeout N    seconds until the agent must have answered (default 90)\n"          \
+	"  --agent-timeout N   seconds that it may answer nothing while the container runs\n"      \
+	"                      (default 60; 0: for ever); then the run fails\n"                    \
 	"  --verbose           show the guest's console on standard error\n"                       \
 	"  --timing            a line on standard error for each stage the run reaches, with\n"    \
 	"                      milliseconds since the start and since the stage before\n"          \

@@ -17,6 +17,7 @@ enum {
 	OPT_NAME,
 	OPT_ROOTFS,
 	OPT_BUNDLE,
+	OPT_AGENT_TIMEOUT,
 	OPT_TIMING,
 	OPT_TIMEOUT,
 	OPT_JSON,
@@ -36,12 +37,26 @@ static const struct option options[] = {
 	{"name", required_argument, NULL, OPT_NAME},
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"bundle", required_argument, NULL, OPT_BUNDLE},
+	{"agent-timeout", required_argument, NULL, OPT_AGENT_TIMEOUT},
 	{"timing", no_argument, NULL, OPT_TIMING},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
+
+/* A guest on a busy machine, or one that swaps, is slow: it is not given up before this. */
+#define AGENT_TIMEOUT_S	    60
+#define AGENT_TIMEOUT_MAX_S 86400
+
+static int set_agent_timeout(struct run_options *o, const char *text)
+{
+	if (parse_u32(text, &o->agent_timeout_s) == 0 && o->agent_timeout_s <= AGENT_TIMEOUT_MAX_S)
+		return 0;
+	return command_usage_error(&run_command,
+		"--agent-timeout '%s' is not a number of seconds (0 to %d)", text,
+		AGENT_TIMEOUT_MAX_S);
+}
 
 /* Thirty days: the timers of the event loop reach further, the purpose of a limit does not. */
 #define TIMEOUT_MAX_MS (30ull * 24 * 3600 * 1000)
@@ -157,6 +172,8 @@ static int take_option(struct run_options *o, int option, char *value, const cha
 		return 0;
 	}
 	switch (option) {
+	case OPT_AGENT_TIMEOUT:
+		return set_agent_timeout(o, value);
 	case OPT_TIMEOUT:
 		return set_timeout(o, value);
 	case 'e':
@@ -197,7 +214,7 @@ static int check_together(const struct run_options *o)
 
 int run_options_parse(int argc, char **argv, struct run_options *ret)
 {
-	struct run_options o = {0};
+	struct run_options o = {.agent_timeout_s = AGENT_TIMEOUT_S};
 	int option, r;
 
 	command_options_begin();

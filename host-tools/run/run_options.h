@@ -22,6 +22,7 @@ struct run_options {
 	unsigned volume_count;
 	const char *workdir, *user, *name, *rootfs, *bundle, *listen;
 	bool interactive, tty, stats, hold, timing, json;
+	uint32_t agent_timeout_s; /* 0 = for ever */
 	uint64_t timeout_ms;	  /* of the container; 0 = none */
 	const char *timeout_text; /* as it was given */
 	char **args;		  /* the container's command */

@@ -119,6 +119,17 @@ static void announce_image(const char *rootfs)
 	fprintf(stderr, "cradle: packing %s into an image (once; kept in the cache)\n", rootfs);
 }
 
+static const char *image_advice(const struct error *err)
+{
+	if (err->errnum == EACCES)
+		return "You may not read all of it: give a tar of it, which keeps owners and "
+		       "modes.";
+	if (err->errnum == ENOSPC || strstr(err->text, "No space left"))
+		return "The image needs room in the cache: CRADLE_CACHE names another folder for "
+		       "it.";
+	return "--rootfs wants a folder or a tar with a whole root file system (bin, etc, ...).";
+}
+
 static int open_image(struct run *run)
 {
 	char cache[PATH_MAX];
@@ -130,15 +141,10 @@ static int open_image(struct run *run)
 	r = image_cache_folder(cache, sizeof(cache), &err);
 	if (r == 0)
 		r = image_open(run->options.rootfs, cache, announce_image, &run->image, &err);
+	if (r < 0 && !strstr(err.text, run->options.rootfs))
+		error_prefix(&err, "%s", run->options.rootfs);
 	if (r < 0)
-		return run_fail_early(run, "the image is bad",
-			err.errnum == EACCES
-				? "You may not read all of it: give a tar of it, which keeps "
-				  "owners "
-				  "and modes."
-				: "--rootfs wants a folder or a tar with a whole root file system "
-				  "(bin, etc, ...).",
-			&err);
+		return run_fail_early(run, "the image is bad", image_advice(&err), &err);
 	timing_mark(&run->timing, STAGE_IMAGE_READY, event_loop_now_ns());
 	return 0;
 }

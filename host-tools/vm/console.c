@@ -1,6 +1,7 @@
 /* console: lines of the guest's console, kept in a ring, control characters removed. */
 #include "vm/console.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/strings.h"
@@ -35,12 +36,29 @@ static void look_for_panic(struct console *console, const char *line)
 /* The agent logs JSON objects; CRIT is its last word before it gives up (agent's base/log.h). */
 static void look_for_complaint(struct console *console, const char *line)
 {
-	static const char mark[] = "\"msg\":\"";
+	static const char message[] = "\"msg\":\"", error[] = "\"error\":\"";
+	const char *at = strstr(line, message);
+	char *out = console->complaint;
+	size_t len;
+
+	if (!at || !strstr(line, "\"level\":\"CRIT\""))
+		return;
+	copy_upto(out, sizeof(console->complaint), at + strlen(message), "\"");
+	at = strstr(line, error);
+	len = strlen(out);
+	if (!at || len + 3 > sizeof(console->complaint))
+		return;
+	memcpy(out + len, ": ", 2);
+	copy_upto(out + len + 2, sizeof(console->complaint) - len - 2, at + strlen(error), "\"");
+}
+
+static void look_for_init_error(struct console *console, const char *line)
+{
+	static const char mark[] = "Failed to execute /init (error -";
 	const char *at = strstr(line, mark);
 
-	if (at && strstr(line, "\"level\":\"CRIT\""))
-		copy_upto(console->complaint, sizeof(console->complaint), at + sizeof(mark) - 1,
-			"\"");
+	if (at)
+		console->init_error = (int)(strtoul(at + strlen(mark), NULL, 10) & 0xfff);
 }
 
 static void finish_line(struct console *console)
@@ -66,6 +84,7 @@ static void finish_line(struct console *console)
 	console->partial_len = 0;
 	look_for_panic(console, line);
 	look_for_complaint(console, line);
+	look_for_init_error(console, line);
 	if (console->on_line)
 		console->on_line(console->context, line);
 }

@@ -22,7 +22,8 @@ struct console {
 	int escape;	     /* inside a terminal control sequence */
 	uint64_t bytes;	     /* received so far */
 	char panic[160];     /* text after "Kernel panic - not syncing: ", empty = none */
-	char complaint[160]; /* the agent's last line of level CRIT: its message */
+	char complaint[240]; /* the agent's last line of level CRIT: message and error */
+	int init_error;	     /* errno with which the kernel could not start the initrd's /init */
 	void (*on_line)(void *context, const char *line); /* may be NULL: every finished line */
 	void *context;
 };

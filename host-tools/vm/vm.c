@@ -19,6 +19,7 @@
 #include "vm/last_words.h"
 #include "vm/private_folder.h"
 #include "vm/qemu_command.h"
+#include "vm/qemu_version.h"
 #include "vm/qmp.h"
 #include "vm/vhost_vsock.h"
 #include "vm/vm_shares.h"
@@ -420,11 +421,16 @@ const struct console *vm_console(const struct vm *vm)
 }
 
 /* What to do about a panic, by what it says. */
-static const char *panic_advice(const char *panic)
+static const char *panic_advice(const struct console *console)
 {
+	const char *panic = console->panic;
+
+	if (console->init_error == ENOEXEC)
+		return "The initrd's /init is no program of this architecture: 'make initrd' "
+		       "(ARCH=... for another) builds one with the right agent.";
 	if (strstr(panic, "init found") || strstr(panic, "mount root"))
-		return "The kernel found no program to start: is the initrd whole ('make initrd') "
-		       "and its agent built for this architecture?";
+		return "The kernel found no program to start: is the initrd whole, and is an agent "
+		       "in it? 'make initrd' builds one.";
 	if (strstr(panic, "kill init"))
 		return "The agent, process 1 of the guest, ended: its last words are below, if it "
 		       "had any.";
@@ -437,7 +443,23 @@ static void explain_exit(
 	const struct child_process *child = &vm->child;
 	const char *advice = "This is QEMU's own message; cradle is made for QEMU 7.2 and later.";
 	const char *colon = said[0] ? ": " : "";
+	char version[32];
 
+	if (!child->exit_signal && qemu_program_too_old(program, version, sizeof(version))) {
+		failure_set(failure, "QEMU is too old",
+			"cradle needs QEMU 7.2 or later (Debian 12 has it); --qemu names another.",
+			"%s is version %s, and ended with %d%s%s", program, version,
+			child->exit_status, colon, said);
+		return;
+	}
+	if (!child->exit_signal && (strstr(said, "kernel") || strstr(said, "ELF"))) {
+		failure_set(failure, "the kernel cannot be loaded",
+			"Is it a whole kernel, of this architecture? ('make kernel' fetches one; "
+			"on "
+			"x86_64 a bzImage, or a vmlinux with CONFIG_PVH.)",
+			"kernel %s%s%s", vm->config.kernel, colon, said);
+		return;
+	}
 	if (vm->config.accel == VM_ACCEL_KVM)
 		advice = "KVM may not work here: try --accel tcg.";
 	else if (child->exit_signal)
@@ -471,11 +493,15 @@ void vm_explain(const struct vm *vm, struct failure *failure)
 	if (vm_shares_explain(&vm->shares, failure))
 		return;
 	if (console->panic[0])
-		failure_set(failure, "the guest's kernel panicked", panic_advice(console->panic),
-			"%s", console->panic);
+		failure_set(failure, "the guest's kernel panicked", panic_advice(console),
+			"%s (kernel %s, initrd %s)", console->panic, vm->config.kernel,
+			vm->config.initrd);
+	else if (strstr(console->complaint, "vsock://"))
+		failure_set(failure, "the guest has no vsock", VM_NO_VSOCK_ADVICE,
+			"the agent said: %s (kernel %s)", console->complaint, vm->config.kernel);
 	else if (vm->child.exit_status == 127 && strstr(said, "ENOENT"))
 		explain_absence(vm, program, failure);
-	else if (vm->child.exit_status != 0)
+	else if (vm->child.exit_status != 0) /* by a signal: 128 and it */
 		explain_exit(vm, program, said, failure);
 	else if (console->bytes == 0)
 		failure_set(failure, "the guest ended before it said a word",
@@ -486,5 +512,6 @@ void vm_explain(const struct vm *vm, struct failure *failure)
 			"the VM was reset or powered off%s%s",
 			console->complaint[0] ? "; the agent's last word: " : "",
 			console->complaint);
-	failure->show_console = console->bytes > 0;
+	/* Who kills QEMU from outside has not read it. */
+	failure->show_console = console->bytes > 0 && vm->child.exit_signal != SIGKILL;
 }

@@ -17,6 +17,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* What to do when the guest has no vsock. */
+#define VM_NO_VSOCK_ADVICE                                                                         \
+	"The kernel needs VIRTIO_VSOCKETS (built in, or its modules in the initrd); "              \
+	"kernel-configs/check names what is missing."
+
 struct vm;
 
 struct vm_events {

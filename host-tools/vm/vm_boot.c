@@ -112,10 +112,7 @@ static void explain_silence(struct vm_boot *boot)
 			"no output and no vsock within %.0f s (kernel %s)", seconds,
 			boot->config.kernel);
 	else
-		failure_set(&boot->failure, "the guest has no vsock",
-			"The kernel needs VIRTIO_VSOCKETS (built in, or its modules in the "
-			"initrd); "
-			"kernel-configs/check names what is missing.",
+		failure_set(&boot->failure, "the guest has no vsock", VM_NO_VSOCK_ADVICE,
 			"its driver did not come up within %.0f s (kernel %s)", seconds,
 			boot->config.kernel);
 	boot->failure.show_console = true;

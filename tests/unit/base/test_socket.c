@@ -99,6 +99,7 @@ static void test_unix_path(void **state)
 {
 	struct address address = {.kind = ADDRESS_UNIX};
 	struct error err = ERROR_INIT;
+	int listener;
 
 	snprintf(address.path, sizeof(address.path), "%s", scratch_path("s"));
 	assert_int_equal(address_connect(&address, 100, &err), -ENOENT);
@@ -108,6 +109,13 @@ static void test_unix_path(void **state)
 	/* The listener is gone, its file is not: refused, and replaced by the next listener. */
 	assert_int_equal(address_connect(&address, 100, &err), -ECONNREFUSED);
 	check_stream(&address);
+	/* Somebody listens there, served or not: left alone. */
+	listener = address_listen(&address, 0, &err);
+	assert_true(listener >= 0);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(address_listen(&address, 5, &err), -EADDRINUSE);
+	assert_true(file_exists(address.path));
+	close(listener);
 	/* A file that is no socket is somebody's. */
 	snprintf(address.path, sizeof(address.path), "%s", scratch_file("mine", "x"));
 	assert_int_equal(address_listen(&address, 5, &err), -EADDRINUSE);

@@ -34,7 +34,13 @@ static struct agent {
 	struct rpc_call *parked_read[4];
 	char input[256];
 	size_t input_len;
-	bool hold_output; /* stdout does not end before somebody signals */
+	bool silent;	 /* health is asked for in vain */
+	unsigned checks; /* how often it was asked */
+	bool made_up;	 /* OOM events of other containers, as fast as they are asked for */
+	unsigned events;
+	const char *park_call; /* never answered */
+	bool too_long;	       /* more output than was asked for */
+	bool hold_output;      /* stdout does not end before somebody signals */
 } agent;
 
 static uint8_t pattern(size_t at)
@@ -51,7 +57,13 @@ static int note(struct rpc_call *call, struct error *err)
 		*err = agent.fail_with;
 		return -1;
 	}
-	return 0;
+	return str_eq(agent.park_call, call->method->name) ? RPC_PENDING : 0;
+}
+
+static int check(struct rpc_call *call, void *context, struct error *err)
+{
+	agent.checks++;
+	return agent.silent ? RPC_PENDING : 0;
 }
 
 static int plain(struct rpc_call *call, void *context, struct error *err)
@@ -73,6 +85,8 @@ static int read_stdout(struct rpc_call *call, void *context, struct error *err)
 			}
 		}
 	}
+	if (agent.too_long)
+		len = request->len + 1;
 	response->data.data = arena_alloc(&call->arena, len ? len : 1);
 	response->data.len = len;
 	for (size_t i = 0; i < len; i++)
@@ -113,6 +127,11 @@ static int signal_process(struct rpc_call *call, void *context, struct error *er
 
 static int get_oom_event(struct rpc_call *call, void *context, struct error *err)
 {
+	if (agent.made_up) {
+		agent.events++;
+		((Grpc__OOMEvent *)call->response)->container_id = (char *)"another";
+		return 0;
+	}
 	agent.oom_call = call;
 	return RPC_PENDING;
 }
@@ -182,6 +201,8 @@ static const struct rpc_method methods[] = {
 	ROW("StatsContainer", stats_container_request, grpc__stats_container_response__descriptor,
 		stats),
 	ROW("GetOOMEvent", get_oomevent_request, grpc__oomevent__descriptor, get_oom_event),
+	{"grpc.Health", "Check", &grpc__check_request__descriptor,
+		&grpc__health_check_response__descriptor, check},
 	{"cradle.Memory", "ListOOMRecords", &cradle__list_oomrecords_request__descriptor,
 		&cradle__list_oomrecords_response__descriptor, oom_records},
 };
@@ -472,6 +493,71 @@ static void holding_makes_a_sandbox_only(void **state)
 	assert_string_equal(agent.log, "CreateSandbox DestroySandbox ");
 }
 
+static void run_with_pulse(void)
+{
+	struct session_request request = plain_request();
+
+	request.silence_ms = 200;
+	start(request);
+}
+
+static void an_agent_that_falls_silent_fails_the_run(void **state)
+{
+	agent.hold_output = true;
+	agent.silent = true;
+	run_with_pulse();
+	event_loop_run(loop);
+	assert_true(failed && failure.show_console);
+	assert_string_equal(failure.stage, "the agent does not answer any more");
+	assert_non_null(strstr(failure.error.text, "container c1"));
+	assert_int_equal(failure.exit_code, 125);
+	assert_int_equal(agent.checks, 1);
+}
+
+static void a_container_may_be_silent_for_longer(void **state)
+{
+	agent.hold_output = true;
+	run_with_pulse();
+	while (agent.checks < 12)
+		event_loop_step(loop, 1000);
+	assert_false(failed);
+	signal_process(&(struct rpc_call){.method = &methods[0]}, NULL, NULL);
+	event_loop_run(loop);
+	assert_true(finished);
+}
+
+static void silence_after_the_exit_costs_nothing(void **state)
+{
+	agent.status = 9;
+	agent.silent = true;
+	agent.park_call = "RemoveContainer";
+	run_with_pulse();
+	event_loop_run(loop);
+	assert_true(finished);
+	assert_int_equal(result.exit_code, 9);
+}
+
+static void more_output_than_was_asked_for_is_a_violation(void **state)
+{
+	agent.too_long = true;
+	start(plain_request());
+	event_loop_run(loop);
+	assert_true(failed);
+	assert_string_equal(failure.stage, "the agent cannot be trusted");
+	assert_int_equal(lseek(out_fd, 0, SEEK_END), 0);
+}
+
+static void made_up_events_are_not_answered_at_their_pace(void **state)
+{
+	uint64_t begin = event_loop_now_ns();
+
+	agent.hold_output = agent.made_up = true;
+	run_with_pulse();
+	while (agent.checks < 4)
+		event_loop_step(loop, 1000);
+	assert_in_range(agent.events, 2, 2 + (event_loop_now_ns() - begin) / 20000000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 static const struct CMUnitTest tests[] = {
 	TEST(the_whole_life_in_order),
@@ -488,6 +574,11 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_reader_that_goes_ends_the_container),
 	TEST(an_agent_that_goes_is_one_story),
 	TEST(holding_makes_a_sandbox_only),
+	TEST(an_agent_that_falls_silent_fails_the_run),
+	TEST(a_container_may_be_silent_for_longer),
+	TEST(silence_after_the_exit_costs_nothing),
+	TEST(more_output_than_was_asked_for_is_a_violation),
+	TEST(made_up_events_are_not_answered_at_their_pace),
 };
 
 TEST_MAIN(tests)

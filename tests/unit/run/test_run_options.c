@@ -177,6 +177,8 @@ static void names_what_is_wrong(void **state)
 	refuse("--env FOO --rootfs r", "--env 'FOO'");
 	refuse("--env =1 --rootfs r", "--env '=1'");
 	refuse("--boot-timeout 0 --rootfs r", "--boot-timeout '0'");
+	refuse("--agent-timeout x --rootfs r", "--agent-timeout 'x'");
+	refuse("--agent-timeout 86401 --rootfs r", "--agent-timeout '86401'");
 	refuse("--timeout 30x --rootfs r", "--timeout '30x'");
 	refuse("--timeout s --rootfs r", "--timeout 's'");
 	refuse("--timeout 0 --rootfs r", "--timeout '0'");

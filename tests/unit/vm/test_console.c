@@ -89,6 +89,7 @@ static void recognises_a_panic_split_anywhere(void **state)
 
 static void hears_the_agents_last_word(void **state)
 {
+	char text[1000];
 	struct console console;
 
 	console_init(&console);
@@ -96,6 +97,25 @@ static void hears_the_agents_last_word(void **state)
 	assert_string_equal(console.complaint, "");
 	feed(&console, "{\"msg\":\"mount /proc: EPERM\",\"level\":\"CRIT\",\"pid\":\"1\"}\n");
 	assert_string_equal(console.complaint, "mount /proc: EPERM");
+	feed(&console, "{\"msg\":\"m\",\"level\":\"CRIT\",\"error\":\"socket: E\"}\n");
+	assert_string_equal(console.complaint, "m: socket: E");
+	/* A line that was cut, and one that fills all. */
+	feed(&console, "{\"msg\":\"m\",\"level\":\"CRIT\",\"error\":\"half\n");
+	assert_string_equal(console.complaint, "m: half");
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "\"level\":\"CRIT\" \"error\":\"e\" \"msg\":\"", 34);
+	console_feed(&console, text, sizeof(text));
+	feed(&console, "\n");
+	assert_true(strlen(console.complaint) < sizeof(console.complaint));
+}
+
+static void remembers_why_init_did_not_start(void **state)
+{
+	struct console console;
+
+	console_init(&console);
+	feed(&console, "[ 1.2] Failed to execute /init (error -8)\n");
+	assert_int_equal(console.init_error, 8);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -104,6 +124,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(bounds_a_line_without_end),
 	cmocka_unit_test(recognises_a_panic_split_anywhere),
 	cmocka_unit_test(hears_the_agents_last_word),
+	cmocka_unit_test(remembers_why_init_did_not_start),
 };
 
 TEST_MAIN(tests)

@@ -1,7 +1,18 @@
 # `cradle run` as a person uses it, with the real QEMU: exit codes, streams, every stage's failure.
-VM_SCRIPT_TESTS += "tests/vm/run/test_run.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) $(VSOCK_INITRD)"
+BAD_AGENT  := $(BUILD)/tests/vm/run/bad-agent
+BAD_INITRD := $(BUILD)/tests/vm/run/bad-initrd.img
+
+$(BAD_AGENT): $(BUILD)/obj/tests/vm/run/bad_agent.o $(BUILD)/.ldflags
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
+$(BAD_INITRD): $(BAD_AGENT) $(INITRD_FROM) $(if $(KERNEL),,$(FETCHED_KERNEL)/release)
+	$(call say,INITRD,$@)
+	$(Q)modules="$(INITRD_MODULES)"; rootfs-builder/build --type initrd --agent $(BAD_AGENT) $${modules:+--modules "$$modules"} --output $@
+run-vm test-build: $(BAD_INITRD)
+
+VM_SCRIPT_TESTS += "tests/vm/run/test_run.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
+VM_SCRIPT_TESTS += "tests/vm/run/test_failures.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) $(BAD_INITRD) $(INITRD_MODULES)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_daily.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_bundle.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_leftovers.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_terminal.py build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
-# $(VSOCK_INITRD) is made for run-vm by tests/vm/vsock/rules.mk.

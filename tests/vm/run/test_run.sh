@@ -1,10 +1,8 @@
 #!/bin/bash
 # Tests `cradle run` with the real QEMU. Each case is one run: its exit code, what it wrote, and that
-# nothing of it stayed behind. Arguments: kernel, initrd, root file system, and an initrd whose first
-# process brings up vsock but never listens on the agent's port.
+# nothing of it stayed behind. Arguments: kernel, initrd, root file system.
 set -u
 . "$(dirname "$0")/lib.sh"
-deaf_initrd=$4
 
 # ---- a container that runs ------------------------------------------------------------------------------
 run_it --env A=b --workdir /tmp --user nobody:0 -- sh -c 'echo "$A $PWD $(id -u):$(id -g)"; echo apart >&2; exit 42'
@@ -44,40 +42,9 @@ code=$?
 grep -q OOM "$work/err" && code=explained-as-oom
 expect "killed by SIGKILL: 137 without such a line" 137
 
-# ---- what cannot run --------------------------------------------------------------------------------------
-run_it -- no-such-command
-expect "a command that is not in the image: 127" 127 "the command is not in the image" no-such-command
-run_it -- /etc/passwd
-expect "a command that is not executable: 126" 126 "the command cannot be executed" /etc/passwd EACCES
+# ---- what cannot run (the rest of it: test_failures.sh) ------------------------------------------------------
 run_it --user nobody-at-all -- true
 expect "an unknown user is named" 125 "'nobody-at-all'"
-run_it --memory 1M -- true
-expect "a size that cannot boot names the least" 125 "--memory 6M"
-mkdir "$work/empty"
-run --rootfs "$work/empty" -- true
-expect "an empty folder is no root file system" 125 "the image is bad" "$work/empty"
-head -c 5000 /dev/urandom > "$work/bad.tar"
-run --rootfs "$work/bad.tar" -- true
-expect "garbage is no tar" 125 "the image is bad" tar:
-
-# ---- each stage of the start ------------------------------------------------------------------------------
-run_it --qemu /nonexistent/qemu -- true
-expect "QEMU is missing" 125 "QEMU did not start" "/nonexistent/qemu is not there"
-printf '#!/bin/sh\necho "qemu: -machine: unsupported" >&2\nexit 1\n' > "$work/qemu"
-chmod +x "$work/qemu"
-run_it --qemu "$work/qemu" -- true
-expect "QEMU refuses its arguments" 125 "QEMU did not start" "-machine: unsupported"
-printf '#!/bin/sh\nkill -9 $$\n' > "$work/qemu"
-run_it --qemu "$work/qemu" -- true
-expect "QEMU is killed at its start" 125 "QEMU died" "signal 9"
-head -c 4096 /dev/zero > "$work/zero.img"
-run_it --initrd "$work/zero.img" -- true
-expect "the kernel panics, and its last lines are shown" 125 "the guest's kernel panicked" "Kernel panic - not syncing"
-"$top/rootfs-builder/build" --type initrd --agent "$rootfs/bin/busybox" --output "$work/mute.img" > "$work/out" 2>&1
-run_it --initrd "$work/mute.img" --boot-timeout 8 -- true
-expect "the guest has no vsock" 125 "the guest has no vsock" "$kernel"
-run_it --initrd "$deaf_initrd" --boot-timeout 15 -- true
-expect "the agent does not answer" 125 "the agent does not answer" "vsock port 1024"
 
 # ---- from outside -------------------------------------------------------------------------------------------
 mkfifo "$work/hold"

@@ -11,7 +11,11 @@
  *   5006 sends 300000 pattern bytes and end of file, then counts like 5001 and prints the line on
  *        the console (half close by the guest)
  *   5007 reads to end of file, then sends 300000 pattern bytes and closes (half close by the host)
- *   5008 power off
+ *   5008 power off                  5009 reboot
+ *   5010 waits 3 s, then counts like 5001 and prints the line on the console (write and close)
+ *   5011 reads "N\n", sends N writes of 100 pattern bytes (flood), closes
+ *   5012 reads "N\n", dials host port 7002 N times, answers how often it was reset (dial flood)
+ *   5013 reads to end of file, then sends all that came back, up to 4 MiB
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +32,7 @@
 #include <linux/vm_sockets.h>
 
 #define FIRST_PORT 5000
-#define PORTS	   9
+#define PORTS	   14
 
 static char buffer[256 * 1024];
 
@@ -121,6 +125,48 @@ static void dial_host(int fd)
 		echo(sock);
 }
 
+static void flood(int fd)
+{
+	uint64_t left = read_number(fd), at = 0;
+	char piece[100];
+
+	for (; left > 0; left--) {
+		for (size_t i = 0; i < sizeof(piece); i++)
+			piece[i] = pattern(at + i);
+		send_all(fd, piece, sizeof(piece));
+		at += sizeof(piece);
+	}
+}
+
+static void dial_flood(int fd)
+{
+	struct sockaddr_vm to = {
+		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST, .svm_port = 7002};
+	uint64_t left = read_number(fd), refused = 0;
+	char line[32];
+
+	for (; left > 0; left--) {
+		int sock = socket(AF_VSOCK, SOCK_STREAM, 0);
+
+		refused += connect(sock, (struct sockaddr *)&to, sizeof(to)) < 0 &&
+			   errno == ECONNRESET;
+		close(sock);
+	}
+	send_all(fd, line, snprintf(line, sizeof(line), "%llu\n", (unsigned long long)refused));
+}
+
+/* Nothing before the other end's end of file. */
+static void echo_late(int fd)
+{
+	static char kept[4 * 1024 * 1024];
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < sizeof(kept) && (n = read(fd, kept + len, sizeof(kept) - len)) > 0)
+		len += n;
+	send_all(fd, kept, len);
+}
+
 static void serve(unsigned port, int fd)
 {
 	switch (port - FIRST_PORT) {
@@ -155,6 +201,22 @@ static void serve(unsigned port, int fd)
 	case 8:
 		sync();
 		kill(1, SIGTERM);
+		break;
+	case 9:
+		kill(1, SIGHUP);
+		break;
+	case 10:
+		sleep(3);
+		sink(fd, STDOUT_FILENO);
+		break;
+	case 11:
+		flood(fd);
+		break;
+	case 12:
+		dial_flood(fd);
+		break;
+	case 13:
+		echo_late(fd);
 		break;
 	}
 	_exit(0);
@@ -200,13 +262,14 @@ static void load_modules(void)
 
 static void power_off(int sig)
 {
-	reboot(RB_POWER_OFF);
+	reboot(sig == SIGHUP ? RB_AUTOBOOT : RB_POWER_OFF);
 }
 
 int main(void)
 {
 	load_modules();
 	signal(SIGTERM, power_off);
+	signal(SIGHUP, power_off);
 	for (unsigned i = 0; i < PORTS; i++)
 		if (fork() == 0)
 			accept_loop(FIRST_PORT + i);

@@ -9,7 +9,7 @@ $(VSOCK_GUEST): $(BUILD)/obj/tests/vm/vsock/guest.o $(BUILD)/.ldflags
 $(VSOCK_INITRD): $(VSOCK_GUEST) $(INITRD_FROM) tests/vm/vsock/modules.txt $(if $(KERNEL),,$(FETCHED_KERNEL)/release)
 	$(call say,INITRD,$@)
 	$(Q)modules="$(INITRD_MODULES)"; rootfs-builder/build --type initrd --agent $(VSOCK_GUEST) --module-names tests/vm/vsock/modules.txt $${modules:+--modules "$$modules"} --output $@
-$(VSOCK_HOST): $(HOST)/obj/tests/vm/vsock/host.o $(HOST)/libcradle.a $(HOST)/libbase.a $(HOST)/.ldflags
+$(VSOCK_HOST): $(patsubst %,$(HOST)/obj/tests/vm/vsock/%.o,host host_clients host_vm) $(HOST)/libcradle.a $(HOST)/libbase.a $(HOST)/.ldflags
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(HOST_LDFLAGS) -o $@ $(filter %.o,$^) $(HOST)/libcradle.a $(HOST)/libbase.a
 

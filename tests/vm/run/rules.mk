@@ -14,5 +14,6 @@ VM_SCRIPT_TESTS += "tests/vm/run/test_run.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEM
 VM_SCRIPT_TESTS += "tests/vm/run/test_failures.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) $(BAD_INITRD) $(INITRD_MODULES)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_daily.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_bundle.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
+VM_SCRIPT_TESTS += "tests/vm/run/test_volumes.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_leftovers.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_terminal.py build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"

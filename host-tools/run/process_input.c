@@ -7,13 +7,16 @@
 
 #include "base/cleanup.h"
 
-#define EOF_CHARACTER 4
+#define EOF_CHARACTER	 4
+#define EOF_AGAIN_MS	 200
+#define EOF_AGAIN_MAX_MS 30000
 
 static void send_rest(struct process_input *input);
 
 static void stop(struct process_input *input)
 {
 	input->ended = true;
+	event_timer_stop(&input->eof_again);
 	event_source_remove(&input->source);
 	event_task_cancel(&input->read_task);
 }
@@ -30,6 +33,26 @@ static void type_end(struct process_input *input)
 	input->sent = 0;
 	memset(input->piece, EOF_CHARACTER, input->len);
 	send_rest(input);
+}
+
+static void on_eof_again(struct event_timer *timer)
+{
+	type_end(container_of(timer, struct process_input, eof_again));
+}
+
+/*
+ * A file stays at its end, a typed ^D is read once; and a program that edits its own lines, if it
+ * takes the terminal over only now, finds the one of before as a byte of zero (n_tty). So it is
+ * typed again, less and less often.
+ */
+static void type_end_later(struct process_input *input)
+{
+	input->mid_line = false;
+	event_timer_start(input->loop, &input->eof_again, input->eof_delay_ms, on_eof_again,
+		"end of file again");
+	input->eof_delay_ms *= 2;
+	if (input->eof_delay_ms > EOF_AGAIN_MAX_MS)
+		input->eof_delay_ms = EOF_AGAIN_MAX_MS;
 }
 
 static void close_stdin(struct process_input *input)
@@ -101,6 +124,8 @@ static void on_sent(struct client_call *call, int result, const struct error *er
 	} else if (!input->ended) {
 		input->mid_line = input->piece[input->len - 1] != '\n';
 		read_on(input);
+	} else if (input->terminal) {
+		type_end_later(input);
 	}
 }
 
@@ -122,6 +147,7 @@ int process_input_start(struct process_input *input, struct event_loop *loop,
 	input->id = id;
 	input->fd = fd;
 	input->terminal = terminal;
+	input->eof_delay_ms = EOF_AGAIN_MS;
 	if (fd < 0) {
 		close_stdin(input);
 		return 0;

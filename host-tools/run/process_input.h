@@ -22,6 +22,8 @@ struct process_input {
 	bool plain, ended;
 	bool terminal; /* the process reads a terminal: its end of input is a character */
 	bool mid_line; /* what was sent last did not end a line */
+	struct event_timer eof_again; /* the terminal's end of input, typed again */
+	uint64_t eof_delay_ms;
 	struct agent_call call;
 	uint8_t piece[INPUT_PIECE];
 	size_t len, sent;

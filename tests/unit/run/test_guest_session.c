@@ -38,6 +38,7 @@ static struct agent {
 	unsigned checks; /* how often it was asked */
 	bool made_up;	 /* OOM events of other containers, as fast as they are asked for */
 	unsigned events;
+	bool terminal;	       /* the process has one */
 	const char *park_call; /* never answered */
 	bool too_long;	       /* more output than was asked for */
 	bool hold_output;      /* stdout does not end before somebody signals */
@@ -281,6 +282,7 @@ static void start(struct session_request request)
 	oci.process = &process;
 	process.args = args;
 	process.n_args = 1;
+	process.terminal = agent.terminal;
 	if (request.sandbox_id)
 		request.container = NULL;
 	else
@@ -344,6 +346,28 @@ static void input_is_sent_until_its_end(void **state)
 		event_loop_step(loop, 1000);
 	assert_int_equal(agent.input_len, 11);
 	assert_memory_equal(agent.input, "hello guest", 11);
+	signal_process(&(struct rpc_call){.method = &methods[0]}, NULL, NULL);
+	event_loop_run(loop);
+	assert_true(finished);
+	close(fds[0]);
+}
+
+/* ^D may come before a program edits its own lines: then it is no end to it. */
+static void the_end_is_typed_into_a_terminal_again_and_again(void **state)
+{
+	struct session_request request = plain_request();
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	close(fds[1]);
+	request.in_fd = fds[0];
+	agent.hold_output = agent.terminal = true;
+	start(request);
+	while (agent.input_len < 5)
+		event_loop_step(loop, 1000);
+	assert_memory_equal(agent.input, "x\4\4\4\4", 5);
+	assert_null(strstr(agent.log, "CloseStdin"));
 	signal_process(&(struct rpc_call){.method = &methods[0]}, NULL, NULL);
 	event_loop_run(loop);
 	assert_true(finished);
@@ -563,6 +587,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(the_whole_life_in_order),
 	TEST(output_arrives_whole_and_in_order),
 	TEST(input_is_sent_until_its_end),
+	TEST(the_end_is_typed_into_a_terminal_again_and_again),
 	TEST(an_oom_kill_is_explained),
 	TEST(an_agent_without_records_gives_statistics),
 	TEST(a_plain_kill_is_not),

@@ -13,10 +13,11 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 
-CRADLE, KERNEL, INITRD, ROOTFS = sys.argv[1:5]
+CRADLE, KERNEL, INITRD, ROOTFS = map(os.path.abspath, sys.argv[1:5])
 DEADLINE = 90  # seconds for anything that is awaited
 failed = False
 count = 0
@@ -34,7 +35,7 @@ def verdict(name, problem=""):
 class Run:
     """One cradle run on a terminal of its own."""
 
-    def __init__(self, *args, rows=24, columns=100):
+    def __init__(self, *args, rows=24, columns=100, shell=None, cwd=None):
         self.master, self.slave = pty.openpty()
         self.name = f"run-tty-{os.getpid()}-{count}"
         self.resize(rows, columns)
@@ -42,8 +43,9 @@ class Run:
         self.seen = b""
         env = dict(os.environ, CRADLE_KERNEL=KERNEL, CRADLE_INITRD=INITRD, TERM="vt100")
         self.process = subprocess.Popen(
+            ["sh", "-c", shell] if shell else
             [CRADLE, "run", "--accel", "tcg", "--rootfs", ROOTFS, "--name", self.name, *args],
-            stdin=self.slave, stdout=self.slave, stderr=self.slave, env=env,
+            cwd=cwd, stdin=self.slave, stdout=self.slave, stderr=self.slave, env=env,
             preexec_fn=self.own_terminal)
 
     def own_terminal(self):
@@ -235,7 +237,36 @@ def interrupted_boot():
         run.close()
 
 
-for each in (shell, paste, full_screen, killed(signal.SIGTERM, 137), killed(signal.SIGKILL, -9),
+def no_input():
+    """-t without input: an interactive shell ends, though ^D came before it edits its lines"""
+    env = dict(os.environ, CRADLE_KERNEL=KERNEL, CRADLE_INITRD=INITRD)
+    run = subprocess.run(
+        [CRADLE, "run", "--accel", "tcg", "--rootfs", ROOTFS, "-t", "--",
+         "sh", "-c", "echo $PPID; sleep 2; exec sh"],
+        stdin=subprocess.DEVNULL, capture_output=True, env=env, timeout=DEADLINE, check=False)
+    return "" if run.returncode == 0 else f"exit code {run.returncode}, {run.stdout!r}"
+
+
+def example():
+    """the example of run --help with -t, word for word"""
+    text = subprocess.run([CRADLE, "run", "--help"], capture_output=True, check=True).stdout.decode()
+    lines = [line for line in text[text.index("Examples:"):].splitlines() if " -t " in line]
+    with tempfile.TemporaryDirectory() as place:
+        os.makedirs(f"{place}/build/x86_64")
+        os.makedirs(f"{place}/bin")
+        os.symlink(os.path.abspath(ROOTFS), f"{place}/build/x86_64/rootfs")
+        os.symlink(os.path.abspath(CRADLE), f"{place}/bin/cradle")
+        run = Run(shell=f"PATH={place}/bin:$PATH\n{lines[0]}", cwd=place)
+        try:
+            run.expect(rb"/ # ")
+            run.type(b"exit 4\r")
+            code = run.wait()
+        finally:
+            run.close()
+    return "" if code == 4 and len(lines) == 1 else f"exit code {code}, {lines}, {run.seen[-300:]!r}"
+
+
+for each in (no_input, example, shell, paste, full_screen, killed(signal.SIGTERM, 137), killed(signal.SIGKILL, -9),
              killed(signal.SIGSEGV, -11), hang_up, interrupted_boot):
     case(each)
 print(f"1..{count}")

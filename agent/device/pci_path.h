@@ -31,7 +31,9 @@ int pci_path_parse(const char *text, struct pci_path *ret, struct error *err);
  */
 int pci_path_resolve(
 	const struct pci_path *path, const char *sysfs, char *out, size_t size, struct error *err);
-/* Name of the whole disk (not a partition) of the virtio-blk device in that directory, or -ENOENT.
+/*
+ * Name of the whole disk (not a partition) of the virtio-blk device in that directory, of PCI or of
+ * the channel subsystem (ccw_id.h); or -ENOENT.
  */
 int pci_device_block_name(const char *device_dir, char *out, size_t size);
 

@@ -38,13 +38,23 @@ struct storage {
 	const struct storage_driver *next_driver;
 };
 
+/* Only this machine has a channel subsystem (agent-api-guest.md 7.1). */
+#ifdef __s390x__
+#define BLK_CCW(x) x,
+#else
+#define BLK_CCW(x)
+#endif
+
+/* clang-format off */
 static const struct storage_driver *const drivers[] = {
 	&storage_blk,
+	BLK_CCW(&storage_blk_ccw)
 	&storage_ephemeral,
 	&storage_overlayfs,
 	&storage_virtio_fs,
 };
-const char *const storage_driver_names[] = {"blk", "ephemeral", "overlayfs", "virtio-fs", NULL};
+const char *const storage_driver_names[] = {"blk", BLK_CCW("blk-ccw") "ephemeral", "overlayfs", "virtio-fs", NULL};
+/* clang-format on */
 
 _Static_assert(ARRAY_SIZE(drivers) + 1 == ARRAY_SIZE(storage_driver_names), "a name per driver");
 

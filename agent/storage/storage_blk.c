@@ -1,6 +1,7 @@
 /*
- * storage_blk: driver "blk": a virtio disk, named by its node (/dev/NAME) or by its PCI path. Runs
- * in a helper, called by storage_helper.c.
+ * storage_blk: driver "blk": a virtio disk, named by its node (/dev/NAME) or by its PCI path; and
+ * driver "blk-ccw", where it is named by its number on the channel subsystem (s390x). Runs in a
+ * helper, called by storage_helper.c.
  */
 #include "storage/storage_driver.h"
 
@@ -14,12 +15,11 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/strings.h"
+#include "device/ccw_id.h"
 #include "device/pci_path.h"
 
-static int check(const struct storage_request *request, struct error *err)
+static int check_disk(const struct storage_request *request, struct error *err)
 {
-	struct pci_path path;
-
 	if (str_empty(request->fstype))
 		return error_invalid(err, "storage blk: no file system type for %.100s",
 			request->source ? request->source : "");
@@ -32,6 +32,26 @@ static int check(const struct storage_request *request, struct error *err)
 			return error_set(err, STATUS_UNIMPLEMENTED, 0,
 				"storage blk: driver option \"%.60s\" is not implemented", option);
 	}
+	return 0;
+}
+
+static int check_ccw(const struct storage_request *request, struct error *err)
+{
+	int r = check_disk(request, err);
+	struct ccw_id id;
+
+	if (r == 0 && ccw_id_parse(request->source, &id, err) < 0)
+		return error_prefix(err, "storage blk-ccw: source");
+	return r;
+}
+
+static int check(const struct storage_request *request, struct error *err)
+{
+	int r = check_disk(request, err);
+	struct pci_path path;
+
+	if (r < 0)
+		return r;
 	if (!str_empty(request->source) && str_starts(request->source, "/dev/"))
 		return path_has_dotdot(request->source)
 			       ? error_invalid(err, "storage blk: source %.200s", request->source)
@@ -41,20 +61,36 @@ static int check(const struct storage_request *request, struct error *err)
 	return 0;
 }
 
+/* The device's directory in sysfs: 0, -ENOENT (not there yet), or another errno with err filled. */
+typedef int (*find_device_fn)(const char *source, char *out, size_t size, struct error *err);
+
+static int find_pci(const char *source, char *out, size_t size, struct error *err)
+{
+	struct pci_path path;
+	int r = pci_path_parse(source, &path, err);
+
+	return r < 0 ? r : pci_path_resolve(&path, "/sys", out, size, err);
+}
+
+static int find_ccw(const char *source, char *out, size_t size, struct error *err)
+{
+	struct ccw_id id;
+	int r = ccw_id_parse(source, &id, err);
+
+	return r < 0 ? r : ccw_id_resolve(&id, "/sys", out, size);
+}
+
 /* 0, -ENOENT (not there yet), or another negative errno with err filled. */
-static int look(const char *source, char *node, size_t size, struct error *err)
+static int look(const char *source, find_device_fn find, char *node, size_t size, struct error *err)
 {
 	char dir[PATH_MAX], name[256];
-	struct pci_path path;
 	struct stat st;
 	int r = 0;
 
 	if (str_starts(source, "/dev/")) {
 		str_copy(node, size, source);
 	} else {
-		r = pci_path_parse(source, &path, err);
-		if (r >= 0)
-			r = pci_path_resolve(&path, "/sys", dir, sizeof(dir), err);
+		r = find(source, dir, sizeof(dir), err);
 		if (r >= 0)
 			r = pci_device_block_name(dir, name, sizeof(name));
 		if (r < 0)
@@ -80,7 +116,7 @@ static uint64_t now_ms(void)
  * Nodes appear in devtmpfs after the device has appeared in sysfs, so a watch on /dev announces
  * both. The watch comes first, then the look: an event in between is not lost (g5).
  */
-static int await_node(struct storage_mount *mount, struct error *err)
+static int await_node(struct storage_mount *mount, find_device_fn find, struct error *err)
 {
 	const char *source = mount->request->source;
 	_cleanup_fd_ int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -92,7 +128,7 @@ static int await_node(struct storage_mount *mount, struct error *err)
 	for (;;) {
 		struct pollfd poller = {.fd = watch, .events = POLLIN};
 		uint64_t now;
-		int r = look(source, mount->source_buffer, sizeof(mount->source_buffer), err);
+		int r = look(source, find, mount->source_buffer, sizeof(mount->source_buffer), err);
 
 		if (r != -ENOENT)
 			return r;
@@ -109,9 +145,9 @@ static int await_node(struct storage_mount *mount, struct error *err)
 		source);
 }
 
-static int prepare(struct storage_mount *mount, struct error *err)
+static int prepare_found(struct storage_mount *mount, find_device_fn find, struct error *err)
 {
-	int r = await_node(mount, err);
+	int r = await_node(mount, find, err);
 
 	if (r < 0)
 		return r;
@@ -119,4 +155,16 @@ static int prepare(struct storage_mount *mount, struct error *err)
 	return storage_take_options(mount, NULL, err);
 }
 
+static int prepare(struct storage_mount *mount, struct error *err)
+{
+	return prepare_found(mount, find_pci, err);
+}
+
+static int prepare_ccw(struct storage_mount *mount, struct error *err)
+{
+	return prepare_found(mount, find_ccw, err);
+}
+
 const struct storage_driver storage_blk = {.name = "blk", .check = check, .prepare = prepare};
+const struct storage_driver storage_blk_ccw = {
+	.name = "blk-ccw", .check = check_ccw, .prepare = prepare_ccw};

@@ -54,8 +54,8 @@ struct storage_driver {
 		char *out, size_t size);
 };
 
-extern const struct storage_driver storage_blk, storage_overlayfs, storage_ephemeral,
-	storage_virtio_fs;
+extern const struct storage_driver storage_blk, storage_blk_ccw, storage_overlayfs,
+	storage_ephemeral, storage_virtio_fs;
 const struct storage_driver *storage_driver_find(const char *name);
 
 /* ---- for drivers (storage_helper.c), all in the helper ------------------------------------------

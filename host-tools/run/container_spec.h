@@ -34,7 +34,8 @@ struct container_spec {
 	bool keep_hostname; /* the same */
 	/* Shared by the VM under their tags; NULL = none. */
 	const struct volumes *volumes;
-	const char *image_device; /* the root image's device in the guest: /dev/vda */
+	/* The root image's storage driver, and its device in the guest as that driver names it. */
+	const char *image_driver, *image_device;
 };
 
 #define CONTAINER_SPEC_PIDS_MAX 4096

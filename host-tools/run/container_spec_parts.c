@@ -103,7 +103,8 @@ void spec_build_storages(struct spec_builder *b, Grpc__CreateContainerRequest *r
 	request->storages = spec_new(b, 3 + VOLUMES_MAX, sizeof(*request->storages));
 	if (b->failed || !size || !upper || !work)
 		goto failed;
-	image = add_storage(b, request, "blk", b->spec->image_device, "erofs", lower);
+	image = add_storage(
+		b, request, (char *)b->spec->image_driver, b->spec->image_device, "erofs", lower);
 	tmpfs = add_storage(b, request, "ephemeral", "tmpfs", "tmpfs", rw);
 	overlay = add_storage(b, request, "overlayfs", "overlay", "overlay", root);
 	if (!image || !tmpfs || !overlay)

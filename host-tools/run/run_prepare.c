@@ -11,9 +11,8 @@
 #include "base/strings.h"
 #include "run/run_internal.h"
 #include "vm/qemu_command.h"
+#include "vm/qemu_command.h"
 #include "vm/vm_shares.h"
-
-#define IMAGE_DEVICE "/dev/vda"
 
 int run_fail_early(struct run *run, const char *stage, const char *advice, const struct error *err)
 {
@@ -203,7 +202,8 @@ static int specify(struct run *run)
 		.keep_user = !run->options.user,
 		.keep_hostname = !run->options.name,
 		.volumes = &run->volumes,
-		.image_device = IMAGE_DEVICE,
+		.image_driver = qemu_disk_driver(run->plan.arch),
+		.image_device = qemu_disk_device(run->plan.arch),
 	};
 	struct error err = ERROR_INIT;
 

@@ -22,6 +22,9 @@ struct arch_row {
 	const char *kernel_args;
 };
 
+/* Ours to choose: the agent is told where the disk is (qemu_disk_device). */
+#define CCW_DISK_NUMBER "00d1"
+
 /*
  * panic=-1 resets at once, and -no-reboot turns the reset into QEMU's end: a panic is noticed
  * without a timeout. reboot=t (triple fault) spares the attempts over ACPI and the keyboard
@@ -34,9 +37,9 @@ static const struct arch_row arch_rows[] = {
 		"reboot=t tsc=reliable no_timer_check i8042.noaux=1 i8042.nopnp=1 "
 		"rcupdate.rcu_expedited=1 noreplace-smp cryptomgr.notests swiotlb=noforce"},
 	{"s390x", "qemu-system-s390x", "qemu-system-misc", "s390-ccw-virtio", "host", "max",
-		"ttysclp0", "-serial none -device sclpconsole,chardev=console0", "virtio-blk-ccw",
-		"vhost-user-vsock-pci", "vhost-vsock-ccw", "vhost-user-fs-ccw",
-		"rcupdate.rcu_expedited=1"},
+		"ttysclp0", "-serial none -device sclpconsole,chardev=console0",
+		"virtio-blk-ccw,devno=fe.0." CCW_DISK_NUMBER, "vhost-user-vsock-pci",
+		"vhost-vsock-ccw", "vhost-user-fs-ccw", "rcupdate.rcu_expedited=1"},
 	{"aarch64", "qemu-system-aarch64", "qemu-system-arm", "virt", "host", "max", "ttyAMA0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
 		"vhost-vsock-pci", "vhost-user-fs-pci", "rcupdate.rcu_expedited=1 swiotlb=noforce"},
@@ -71,6 +74,16 @@ const char *qemu_package(const char *arch)
 	const struct arch_row *row = find_arch(arch);
 
 	return row ? row->package : NULL;
+}
+
+const char *qemu_disk_driver(const char *arch)
+{
+	return str_eq(arch, "s390x") ? "blk-ccw" : "blk";
+}
+
+const char *qemu_disk_device(const char *arch)
+{
+	return str_eq(arch, "s390x") ? "0.0." CCW_DISK_NUMBER : "/dev/vda";
 }
 
 const char *qemu_machine(const char *arch)

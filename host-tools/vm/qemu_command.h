@@ -30,6 +30,12 @@ const char *qemu_package(const char *arch);
 bool qemu_arch_has_our_byte_order(const char *arch);
 /* "qemu-system-x86_64", or NULL for an architecture without a row. */
 const char *qemu_default_program(const char *arch);
+/*
+ * How the agent finds the image_fd's disk: storage driver and source (agent-api-guest.md 7.1). By
+ * its number on the channel subsystem on s390x, as Kata's runtimes name it, else by its node.
+ */
+const char *qemu_disk_driver(const char *arch);
+const char *qemu_disk_device(const char *arch);
 /* Machine and CPU options of this architecture for accel; for the try in accel.c. NULL = no row. */
 const char *qemu_machine(const char *arch);
 const char *qemu_cpu(const char *arch, enum vm_accel accel);

@@ -21,6 +21,7 @@ static struct container_spec sample(void)
 		.memory_bytes = 64 << 20,
 		.cpu_quota = 150000,
 		.cpu_period = 100000,
+		.image_driver = "blk",
 		.image_device = "/dev/vda"};
 }
 

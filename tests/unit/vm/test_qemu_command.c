@@ -123,7 +123,8 @@ static void every_architecture_has_its_row(void **state)
 		const char *arch, *console, *disk;
 	} rows[] = {
 		{"x86_64", "console=ttyS0 ", "virtio-blk-pci,id=disk0,drive=image0,serial=image"},
-		{"s390x", "console=ttysclp0 ", "virtio-blk-ccw,id=disk0,drive=image0,serial=image"},
+		{"s390x", "console=ttysclp0 ",
+			"virtio-blk-ccw,devno=fe.0.00d1,id=disk0,drive=image0,serial=image"},
 		{"aarch64", "console=ttyAMA0 ",
 			"virtio-blk-pci,id=disk0,drive=image0,serial=image"},
 		{"ppc64le", "console=hvc0 ", "virtio-blk-pci,id=disk0,drive=image0,serial=image"},
@@ -140,6 +141,14 @@ static void every_architecture_has_its_row(void **state)
 		assert_int_equal(qemu_command_build(&c, &command, &err), 0);
 		assert_true(has(&command, rows[i].disk));
 		assert_non_null(strstr(value_of(&command, "-append"), rows[i].console));
+		/* the agent looks where the disk is */
+		if (strcmp(rows[i].arch, "s390x") == 0) {
+			assert_string_equal(qemu_disk_driver("s390x"), "blk-ccw");
+			assert_string_equal(qemu_disk_device("s390x"), "0.0.00d1");
+		} else {
+			assert_string_equal(qemu_disk_driver(rows[i].arch), "blk");
+			assert_string_equal(qemu_disk_device(rows[i].arch), "/dev/vda");
+		}
 		qemu_command_release(&command);
 	}
 }

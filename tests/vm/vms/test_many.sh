@@ -31,7 +31,7 @@ for name in $names; do
 done
 # Two names with one guest behind them would have refused the second sandbox.
 for name in $names; do
-	"$cradle" vm log "$name" | grep -q 'agent is listening' || problem+="$name: no log "
+	until_true grep -q 'agent is listening' "$CRADLE_STATE/$name/agent.log" > "$work/never" || problem+="$name: no log "
 	[ "$("$cradle" vm log "$name" | grep -c 'agent is listening')" = 1 ] || problem+="$name: another's log "
 done
 [ "$(pgrep -fc -- "$CRADLE_STATE/many-.*/qmp.sock")" = "$many" ] || problem+="not $many QEMUs "

@@ -40,6 +40,8 @@ expect "call, stats and oom take its name" 0
 qmp web query-memory-size-summary > "$work/out" 2> "$work/err"
 code=$?
 expect "QMP answers: the memory as given" 0 "\"base-memory\": $("$cradle" vm status --json web | jq .given.memory_bytes)"
+# The console's bytes may come after the answer.
+until_true grep -q listening "$CRADLE_STATE/web/agent.log"
 vm log web
 expect "the agent's records" 0 '{"msg":"agent is listening"'
 vm log --kernel web
@@ -155,6 +157,7 @@ verdict "after all these nothing is left but the one beside them" "$(while read 
 
 # The relay is killed, then what is behind it. The launcher's words about the size are replaced by wrong ones.
 start web --append "unknown_nmi_panic cradle.memory=1073741824 cradle.cpus=3"
+until_true grep -q launcher "$CRADLE_STATE/web/agent.log"
 vm log web
 expect "the agent says by one line that the VM is not what the launcher says" 0 'not what its launcher says it gave' 'of 1024.0 MiB' \
 	'1 CPUs are online, of 3'

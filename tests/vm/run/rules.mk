@@ -17,3 +17,12 @@ VM_SCRIPT_TESTS += "tests/vm/run/test_bundle.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(
 VM_SCRIPT_TESTS += "tests/vm/run/test_volumes.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_leftovers.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_terminal.py build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
+VM_SCRIPT_TESTS += "tests/vm/run/test_together.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) 2"
+
+#   make soak-run           two hundred runs, twenty at once (make test has forty); a part of make soak
+.PHONY: soak soak-run
+soak: soak-run
+soak-run: all kernel $(INITRD_IMG) rootfs
+	$(Q)rm -f $(TEST_RESULTS)/soak-run
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/soak-run --timeout 3000 "tests/vm/run/test_together.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) 10"
+	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/soak-run

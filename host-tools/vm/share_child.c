@@ -167,6 +167,9 @@ static void place_share(const struct share_child *child, char source[PATH_MAX])
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		give_up("make private", "all mounts");
+	/* Of our pid namespace; where the host's is partly covered the kernel refuses this, and the
+	 * virtiofsd that we have can do without. */
+	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	fd = open(share->host, O_PATH | O_CLOEXEC | (share->file ? 0 : O_DIRECTORY));
 	if (fd < 0)
 		give_up("open", share->host);

@@ -171,6 +171,14 @@ static void sockets_and_nothing_else(void **state)
 	close(inherited);
 }
 
+/* Of the host's processes it sees none (trixie's virtiofsd asks /proc by the numbers it knows). */
+static void only_its_own_processes(void **state)
+{
+	run("look() { cat /proc/1/comm; [ -e /proc/self ] && echo /proc/[0-9]*; }; say 9");
+	assert_said("ended with 9: virtiofsd /proc/1 ");
+	assert_null(strstr(said(), "/proc/1000"));
+}
+
 static void read_only_is_not_the_guests_to_change(void **state)
 {
 	share.read_only = true;
@@ -418,6 +426,7 @@ static int own_mount_namespace(void **state)
 static const struct CMUnitTest tests[] = {
 	SHARES_TEST(the_folder_wherever_it_is),
 	SHARES_TEST(sockets_and_nothing_else),
+	SHARES_TEST(only_its_own_processes),
 	SHARES_TEST(read_only_is_not_the_guests_to_change),
 	SHARES_TEST(read_only_goes_all_the_way_down),
 	SHARES_TEST(a_file_and_nothing_beside_it),

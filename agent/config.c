@@ -139,6 +139,23 @@ static const char *set_vm_cpus(struct agent_config *config, const char *value)
 	return parse_u32(value, &config->vm_cpus) < 0 ? "not a number of CPUs" : NULL;
 }
 
+static const char *set_oom_window(struct agent_config *config, const char *value)
+{
+	uint32_t ms;
+
+	if (parse_u32(value, &ms) < 0 || ms > OOM_WINDOW_MAX_MS)
+		return "not a number of milliseconds up to 60000";
+	config->oom_window_ms = ms;
+	return NULL;
+}
+
+static const char *set_stall_guard(struct agent_config *config, const char *value)
+{
+	return stall_options_parse(value, &config->stall_guard)
+		       ? NULL
+		       : "not off, report or kill, with ,PERCENT and ,SECONDS";
+}
+
 static const char *set_cgroup_no_v1(struct agent_config *config, const char *value)
 {
 	/* The kernel also takes a list of controllers; only "all" leaves v2 alone. */
@@ -170,6 +187,8 @@ static const struct {
 	{"cradle.memory", set_vm_memory},
 	{"cradle.kernel_memory", set_vm_kernel_memory},
 	{"cradle.cpus", set_vm_cpus},
+	{"cradle.oom_window", set_oom_window},
+	{"cradle.stall_guard", set_stall_guard},
 	{"cgroup_no_v1", set_cgroup_no_v1},
 	{"systemd.unified_cgroup_hierarchy", set_unified_hierarchy},
 };

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "memory/stall_guard.h"
 
 #define CONFIG_SERVER_ADDR_DEFAULT "vsock://-1:1024"
 
@@ -28,7 +29,9 @@ struct agent_config {
 	/* What the launcher says this VM has; 0 = it does not say. */
 	uint64_t vm_memory, vm_kernel_memory; /* bytes; the latter of it is for the kernel itself */
 	uint32_t vm_cpus;
-	bool cgroup_v2; /* the launcher asked for cgroup v2 alone */
+	uint32_t oom_window_ms;		  /* OOM kills of a container within it are one event */
+	struct stall_options stall_guard; /* of containers that do not say */
+	bool cgroup_v2;			  /* the launcher asked for cgroup v2 alone */
 };
 
 /* One sentence on a value that was not taken: names word and reason. */

@@ -198,6 +198,8 @@
 #define OOM_QUEUE_MAX 1024
 /* Full records kept for cradle.Memory/ListOOMRecords; older ones are counted as lost. */
 #define OOM_RECORDS_MAX 32
+/* WatchPressure calls at a time: each is a trigger in the kernel. More: RESOURCE_EXHAUSTED. */
+#define PRESSURE_WATCHES_MAX 64
 /* Containers that GetMetrics has figures of, and bytes of its text (a frame has 4 MiB). */
 #define METRICS_CONTAINERS_MAX 1024
 #define METRICS_TEXT_MAX       (3 * 1024 * 1024)
@@ -208,6 +210,8 @@
 #define OOM_GROUP_MS 100
 /* The longest a WaitProcess answer waits for its OOM event to be written. */
 #define OOM_HOLD_MS 200
+/* The longest window within which kills are one event (cradle.oom_window); longer: ignored. */
+#define OOM_WINDOW_MAX_MS 60000
 /* The longest a record waits for the kernel's log to name its victim; its event does not wait. */
 #define OOM_NAME_MS 50
 /*

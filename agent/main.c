@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -27,6 +28,8 @@
 #include "ttrpc/server.h"
 
 #define RUN_DIRECTORY "/run/kata-containers"
+/* Of the stack, for the calls that answer while the guest is out of memory. */
+#define STACK_READY_BYTES 65536
 
 struct agent {
 	struct agent_config config;
@@ -121,6 +124,8 @@ static int build(struct agent *agent, struct error *err)
 {
 	const struct sandbox_options options = {.init = agent->is_init,
 		.memory_reserve = agent->config.reserve,
+		.oom_window_ms = agent->config.oom_window_ms,
+		.stall_guard = agent->config.stall_guard,
 		.pipe_size = agent->config.container_pipe_size,
 		.run_directory = RUN_DIRECTORY,
 		.device_timeout_ms = agent->config.hotplug_timeout_s * 1000ull};
@@ -149,8 +154,25 @@ static int build(struct agent *agent, struct error *err)
 	return ttrpc_server_listen(agent->server, &address, err);
 }
 
+/*
+ * The agent has to go on while the guest is out of memory: what it uses stays in memory (program
+ * text on a disk would be thrown out first), and the stack is there to the depth that calls need.
+ * Only pages that are in use: locking all would read in what is never run. Children inherit no
+ * locks.
+ */
+static void stay_in_memory(void)
+{
+	volatile char depth[STACK_READY_BYTES];
+
+	for (size_t i = 0; i < sizeof(depth); i += 4096)
+		depth[i] = 0;
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		log_printf(LOG_WARN, "root", "memory is not locked: %s", errno_name(errno));
+}
+
 static int run(struct agent *agent, struct error *err)
 {
+	stay_in_memory();
 	int r;
 
 	log_record(LOG_INFO, "root", "agent is listening", "address", agent->config.server_addr,

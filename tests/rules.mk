@@ -1,6 +1,7 @@
 # Unit tests and the checks of the sources. Included by the Makefile.
 #   make test               everything below, with its own set-up; last line: N passed, N failed
 #   make test-rpc test-vm test-interop   the agent as a process; as PID 1 of a guest; with Go's ttrpc
+#   make soak-oom       1,000 kills for memory, 1,000 signals, 1,000 exits: every event once, none too much
 #   make test-arch          a guest of each architecture, end to end
 #   make test-unit          unit tests and the tests of scripts (SAN=1: unit tests under sanitizers)
 #   make edges              today's agent's sharp edges: which test shows that we get each right
@@ -44,6 +45,10 @@ run-vm: $(VM_BINS) all kernel $(INITRD_IMG) rootfs
 	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/vm --timeout 600 $(VM_BINS) $(VM_SCRIPT_TESTS)
 test-vm: run-vm
 	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/vm
+# 1,000 of each kind of end: killed for memory, by SIGKILL, by itself.
+.PHONY: soak-oom
+soak-oom: $(BUILD)/tests/vm/test_oom all kernel $(INITRD_IMG) rootfs
+	$(Q)OOM_ROUNDS=100 $(BUILD)/tests/vm/test_oom
 run-tree: $(BUILD)/cradle-agent
 	$(Q)rm -f $(TEST_RESULTS)/tree
 	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/tree --timeout 60 "tests/lint/test_tree.sh $(BUILD)"

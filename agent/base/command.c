@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/file.h"
 
 struct running {
 	struct command *command;
@@ -161,4 +162,10 @@ int command_run(struct command *command, struct error *err)
 	close_fd(&r.pidfd);
 	close_fd(&r.output);
 	return result;
+}
+
+void command_unprotect(void)
+{
+	/* raising it needs no privilege; without /proc there was no lowering either */
+	file_write("/proc/self/oom_score_adj", "0");
 }

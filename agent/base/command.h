@@ -25,4 +25,11 @@ struct command {
  */
 int command_run(struct command *command, struct error *err);
 
+/*
+ * For a helper before it runs a program that is not ours: the agent's protection from the OOM
+ * killer is not inherited. Not for a container's own child, which has its container's score by
+ * then.
+ */
+void command_unprotect(void);
+
 #endif

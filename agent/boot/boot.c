@@ -280,7 +280,10 @@ static int step_signals(struct boot *boot, struct error *err)
 	return 0;
 }
 
-/* Helpers inherit it; the launch of a container sets its own (launch_plan.h). */
+/*
+ * As a service too: nobody else sees to it. Helpers inherit it; the launch of a container sets its
+ * own (launch_plan.h), and what is not ours gives it up first (command_unprotect()).
+ */
 static int step_oom(struct boot *boot, struct error *err)
 {
 	int r = file_write("/proc/self/oom_score_adj", AGENT_OOM_SCORE_ADJ);
@@ -322,7 +325,7 @@ const struct boot_step boot_steps[] = {
 	{"hostname",     step_hostname,    false, true},
 	{"loopback",     step_loopback,    false, true},
 	{"subreaper",    step_subreaper,   false, false},
-	{"oom",          step_oom,         false, true},
+	{"oom",          step_oom,         false, false},
 	{"rlimits",      step_rlimits,     false, true},
 };
 /* clang-format on */

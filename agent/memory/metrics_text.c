@@ -107,6 +107,56 @@ static void byte_fields(struct printer *p, const char *name, const ProtobufCMess
 	}
 }
 
+/* Is it the latest of its container? */
+static bool is_latest(const struct metrics_input *in, size_t index)
+{
+	for (size_t i = index + 1; i < in->record_count; i++)
+		if (str_eq(in->records[i]->container_id, in->records[index]->container_id))
+			return false;
+	return true;
+}
+
+static void last_kills(struct printer *p)
+{
+	for (size_t i = 0; i < p->in->record_count; i++) {
+		const struct oom_record *r = p->in->records[i];
+		const struct {
+			const char *item;
+			uint64_t value;
+		} items[] = {{"limit", r->limit}, {"usage", r->usage}, {"peak", r->peak},
+			{"anon", r->anon}, {"file", r->file}, {"shmem", r->shmem},
+			{"victim_anon", r->victim_anon}, {"victim_file", r->victim_file},
+			{"victim_shmem", r->victim_shmem}};
+
+		for (size_t k = 0; k < ARRAY_SIZE(items) && is_latest(p->in, i); k++)
+			if (r->sized || !str_starts(items[k].item, "victim"))
+				sample2(p, "cradle_oom_last_bytes", "container_id", r->container_id,
+					items[k].item, items[k].value);
+	}
+}
+
+static void oom_families(struct printer *p)
+{
+	family(p, "cradle_oom_kills_total", "counter", "Processes killed for memory, by cause.");
+	for (int cause = OOM_CAUSE_CONTAINER_LIMIT; cause < OOM_CAUSES; cause++)
+		PRINT(p, "cradle_oom_kills_total{cause=\"%s\"} %" PRIu64 "\n",
+			oom_cause_name((enum oom_cause)cause),
+			p->in->oom_kills ? p->in->oom_kills[cause] : 0);
+	family(p, "cradle_oom_last_bytes", "gauge",
+		"Figures of a container's latest OOM kill; limit 0 is none.");
+	last_kills(p);
+	family(p, "cradle_oom_last_time_seconds", "gauge",
+		"When a container's latest OOM kill was, in seconds of the epoch.");
+	for (size_t i = 0; i < p->in->record_count; i++)
+		if (is_latest(p->in, i))
+			PRINT(p,
+				"cradle_oom_last_time_seconds{container_id=\"%s\"} %" PRIu64
+				".%03" PRIu64 "\n",
+				p->in->records[i]->container_id,
+				p->in->records[i]->time_unix_ns / 1000000000,
+				p->in->records[i]->time_unix_ns / 1000000 % 1000);
+}
+
 static void own_families(struct printer *p)
 {
 	const Cradle__MemoryState *m = p->in->memory;
@@ -134,6 +184,7 @@ static void own_families(struct printer *p)
 	family(p, "cradle_oom_events_dropped_total", "counter",
 		"OOM events nobody asked for in time.");
 	PRINT(p, "cradle_oom_events_dropped_total %" PRIu64 "\n", p->in->oom_events_dropped);
+	oom_families(p);
 }
 
 /* ---- kata_agent_* -------------------------------------------------------------------------------

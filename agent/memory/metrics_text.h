@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/worker_process.h"
+#include "memory/oom_record.h"
 
 #include "memory.pb-c.h"
 
@@ -40,6 +41,9 @@ struct metrics_input {
 	const struct filesystem_use *filesystems;
 	size_t filesystem_count;
 	uint64_t scrapes, oom_events_dropped;
+	const uint64_t *oom_kills;		 /* by cause: OOM_CAUSES of them; NULL = all 0 */
+	const struct oom_record *const *records; /* oldest first */
+	size_t record_count;
 };
 
 /* 0; -EMSGSIZE past the buffer's maximum, -ENOMEM. */

@@ -44,6 +44,7 @@ const char *oom_cause_name(enum oom_cause cause)
 		[OOM_CAUSE_CHILD_LIMIT] = "limit of a group inside the container",
 		[OOM_CAUSE_POD_LIMIT] = "pod limit",
 		[OOM_CAUSE_WHOLE_VM] = "whole VM out of memory",
+		[OOM_CAUSE_STALL] = "stalled by memory pressure",
 	};
 
 	return (size_t)cause < ARRAY_SIZE(names) ? names[cause] : names[OOM_CAUSE_UNKNOWN];

@@ -20,6 +20,8 @@ enum oom_cause {
 	OOM_CAUSE_CHILD_LIMIT,	   /* memory.max of a group inside the container */
 	OOM_CAUSE_POD_LIMIT,	   /* memory.max of a group above the container */
 	OOM_CAUSE_WHOLE_VM,	   /* no group's limit: the guest itself was out of memory */
+	OOM_CAUSE_STALL,	   /* not the kernel: stall_guard, everything waited for memory */
+	OOM_CAUSES
 };
 
 /* Of one container. Those of the groups above it: oom_levels. */

@@ -22,6 +22,7 @@ struct oom_monitor {
 	struct waiter_list waiters; /* for events */
 	bool asked;		    /* somebody has called GetOOMEvent */
 	uint64_t dropped;
+	uint32_t window_ms;
 	const struct cgroup_root *root;
 	struct oom_levels levels;
 	struct event_timer ageing; /* runs while a limit that was hit has explained no kill */
@@ -30,6 +31,7 @@ struct oom_monitor {
 
 static const char *owner_of(void *owner, const char *task_memcg);
 static void start_ageing(void *owner);
+static uint64_t look(struct oom_target *target, bool reaped);
 
 struct oom_monitor *oom_monitor_new(struct cgroup_events *events, const struct cgroup_root *root)
 {
@@ -47,6 +49,11 @@ struct oom_monitor *oom_monitor_new(struct cgroup_events *events, const struct c
 	oom_records_init(
 		&monitor->records, cgroup_events_loop(events), kmsg_open(), owner_of, monitor);
 	return monitor;
+}
+
+void oom_monitor_set_window(struct oom_monitor *monitor, uint32_t window_ms)
+{
+	monitor->window_ms = window_ms;
 }
 
 void oom_monitor_free(struct oom_monitor *monitor)
@@ -111,7 +118,7 @@ static void on_ageing(struct event_timer *timer)
 
 	/* kills first: what is there may still explain them */
 	list_for_each_safe (node, &monitor->targets)
-		oom_target_check(list_entry(node, struct oom_target, node));
+		look(list_entry(node, struct oom_target, node), false);
 	list_for_each (node, &monitor->targets)
 		younger |= age_target(list_entry(node, struct oom_target, node));
 	younger |= oom_levels_age(&monitor->levels);
@@ -168,54 +175,80 @@ static void queue_event(struct oom_target *target, uint64_t sequence)
 	target->undelivered++;
 }
 
-/* One record, one event. */
-static void report_one(struct oom_target *target, struct oom_record *record, enum oom_cause cause,
-	uint64_t kills, bool as_group)
+/* One record, one event: kills of one cause, by so many groups' deaths, or one by one (0). */
+static void report_one(struct oom_target *target, const struct oom_record *figures,
+	enum oom_cause cause, uint64_t kills, uint64_t groups)
 {
 	struct oom_monitor *monitor = target->monitor;
-	uint64_t pod_limit = 0;
+	struct oom_record record = *figures;
 
-	if (cause == OOM_CAUSE_POD_LIMIT)
-		pod_limit = oom_levels_spend(&monitor->levels, target->dir, 1);
+	if (cause == OOM_CAUSE_POD_LIMIT) {
+		uint64_t limit =
+			oom_levels_spend(&monitor->levels, target->dir, groups ? groups : kills);
+
+		record.limit = limit ? limit : record.limit;
+	}
 	target->kills_total += kills;
-	record->cause = cause;
-	record->kills = kills;
-	record->kills_total = target->kills_total;
-	if (pod_limit)
-		record->limit = pod_limit;
+	record.cause = cause;
+	record.kills = kills;
+	record.kills_total = target->kills_total;
 	/* of a group the log names the first to die */
-	queue_event(target, oom_records_add(&monitor->records, record, as_group ? 1 : kills));
+	queue_event(target, oom_records_add(&monitor->records, &record, groups ? groups : kills));
 }
 
-/* Newly found kills of one target: one event each; killed as a group: one for all. */
-static void report(struct oom_target *target, const struct oom_counters *now)
-{
-	struct oom_monitor *monitor = target->monitor;
-	struct oom_credit credit = oom_credit_of(&target->spent, now);
-	uint64_t kills = now->oom_kill - target->spent.oom_kill;
-	uint64_t groups = now->group_kill - target->spent.group_kill;
-	uint64_t events = groups ? groups : kills;
-	struct oom_record record;
+/* Kills or groups' deaths, newly found. */
+struct finding {
+	uint64_t kills, groups, events;
+};
 
+static struct finding find(const struct oom_target *target, const struct oom_counters *now)
+{
+	struct finding f = {.kills = now->oom_kill - target->spent.oom_kill,
+		.groups = now->group_kill - target->spent.group_kill};
+
+	f.events = f.groups ? f.groups : f.kills;
 	/*
 	 * The kernel counts the first victim of a group, then all of the group, the first included
 	 * (mm/oom_kill.c, oom_kill_process(); seen on 6.1: 5 for a group of 4).
 	 */
-	if (kills > groups)
-		kills -= groups;
-	if (events > kills)
-		events = kills;
+	if (f.kills > f.groups)
+		f.kills -= f.groups;
+	if (f.events > f.kills)
+		f.events = f.kills;
 	/* bounded work in one turn: the last one stands for the rest */
-	if (events > OOM_QUEUE_MAX)
-		events = OOM_QUEUE_MAX;
-	credit.pod = oom_levels_credit(&monitor->levels, target->dir);
-	oom_record_read(&record, target->container_id, target->dir);
-	for (uint64_t i = 0; i < events; i++) {
-		const uint64_t limit = record.limit;
+	if (f.events > OOM_QUEUE_MAX)
+		f.events = OOM_QUEUE_MAX;
+	return f;
+}
 
-		report_one(target, &record, oom_cause_next(&credit),
-			i + 1 == events ? kills - (events - 1) : 1, groups > 0);
-		record.limit = limit;
+/*
+ * One event for each kill, or for each group that died as one; within a window, for each run of
+ * equal causes.
+ */
+static void report(struct oom_target *target, const struct oom_counters *now)
+{
+	struct oom_monitor *monitor = target->monitor;
+	struct oom_credit credit = oom_credit_of(&target->spent, now);
+	const struct finding f = find(target, now);
+	enum oom_cause cause;
+	uint64_t kills = 0, groups = 0;
+
+	credit.pod = oom_levels_credit(&monitor->levels, target->dir);
+	if (!target->drafted)
+		oom_record_read(&target->draft, target->container_id, target->dir);
+	target->drafted = false;
+	cause = oom_cause_next(&credit);
+	for (uint64_t i = 0; i < f.events; i++) {
+		const bool last = i + 1 == f.events;
+		const enum oom_cause next = last ? OOM_CAUSE_UNKNOWN : oom_cause_next(&credit);
+
+		kills += last ? f.kills - i : 1;
+		groups += f.groups > 0;
+		if (!last && monitor->window_ms && next == cause)
+			continue;
+		report_one(target, &target->draft, cause, kills, groups);
+		kills = groups = 0;
+		cause = next;
 	}
 	target->spent = *now;
 	target->spent.local_oom -= credit.own;
@@ -257,22 +290,38 @@ static void on_settled(struct event_timer *timer)
 {
 	struct oom_target *target = container_of(timer, struct oom_target, settle);
 
+	target->reaped = false;
 	check_now(target);
 	if (target->undelivered == 0)
 		waiter_wake_all(&target->delivered, 0);
 }
 
-static bool wait_for_the_rest(struct oom_target *target)
+/*
+ * Kills that belong together are told together: those of a group that dies as one, and within the
+ * window those of one container. A reaped process ends the window (its event has to go before its
+ * exit), not the wait for its group. The figures are those at the first kill.
+ */
+static bool wait_for_more(struct oom_target *target, bool reaped)
 {
-	if (!target->as_group || !still_populated(target))
+	const bool group = target->as_group && still_populated(target);
+	uint64_t ms = reaped ? 0 : target->monitor->window_ms;
+
+	if (group && ms < OOM_GROUP_MS)
+		ms = OOM_GROUP_MS;
+	if (ms == 0)
 		return false;
-	if (!event_timer_running(&target->settle))
-		event_timer_start(cgroup_events_loop(target->monitor->events), &target->settle,
-			OOM_GROUP_MS, on_settled, "oom group");
+	if (event_timer_running(&target->settle) && (!reaped || target->reaped))
+		return true;
+	target->reaped = reaped;
+	if (!target->drafted)
+		oom_record_read(&target->draft, target->container_id, target->dir);
+	target->drafted = true;
+	event_timer_start(cgroup_events_loop(target->monitor->events), &target->settle, ms,
+		on_settled, "oom settle");
 	return true;
 }
 
-uint64_t oom_target_check(struct oom_target *target)
+static uint64_t look(struct oom_target *target, bool reaped)
 {
 	struct oom_counters now;
 
@@ -283,10 +332,36 @@ uint64_t oom_target_check(struct oom_target *target)
 			start_ageing(target->monitor);
 		return 0;
 	}
-	if (wait_for_the_rest(target))
+	if (wait_for_more(target, reaped))
 		return 0;
 	event_timer_stop(&target->settle);
+	target->reaped = false;
 	return check_now(target);
+}
+
+uint64_t oom_target_check(struct oom_target *target)
+{
+	return look(target, true);
+}
+
+void oom_target_stalled(struct oom_target *target, bool kill)
+{
+	struct oom_record record;
+	uint64_t sequence;
+
+	if (!target->monitor)
+		return;
+	oom_record_read(&record, target->container_id, target->dir);
+	record.cause = OOM_CAUSE_STALL;
+	record.kills = kill ? control_number(target->dir, "pids.current") : 0;
+	target->kills_total += record.kills;
+	record.kills_total = target->kills_total;
+	sequence = oom_records_add(&target->monitor->records, &record, 0);
+	if (kill) {
+		queue_event(target, sequence);
+		waiter_wake_one(&target->monitor->waiters, 0);
+	}
+	oom_records_tell(&target->monitor->records);
 }
 
 /* ---- targets ------------------------------------------------------------------------------------
@@ -294,7 +369,7 @@ uint64_t oom_target_check(struct oom_target *target)
 
 static void on_changed(struct cgroup_watch *watch)
 {
-	oom_target_check(container_of(watch, struct oom_target, watch));
+	look(container_of(watch, struct oom_target, watch), false);
 }
 
 void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
@@ -414,6 +489,11 @@ size_t oom_monitor_records(struct oom_monitor *monitor, bool told_only,
 	const struct oom_record **ret, size_t room, uint64_t *lost)
 {
 	return oom_records_list(&monitor->records, told_only, ret, room, lost);
+}
+
+const uint64_t *oom_monitor_kills(const struct oom_monitor *monitor)
+{
+	return monitor->records.kills;
 }
 
 uint64_t oom_monitor_dropped(const struct oom_monitor *monitor)

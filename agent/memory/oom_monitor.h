@@ -43,7 +43,10 @@ struct oom_target {
 	struct waiter_list delivered; /* woken (value 0) when undelivered falls to 0 */
 	struct cgroup_watch watch;
 	bool as_group;		   /* memory.oom.group: all of it dies at once, one event */
-	struct event_timer settle; /* runs while such a death is under way */
+	struct event_timer settle; /* runs while such a death, or a window, is under way */
+	bool reaped;		   /* a process that was killed waits for that */
+	bool drafted;		   /* the figures are those at its beginning */
+	struct oom_record draft;
 };
 
 /* One queued event; owned by the monitor, lent to a caller between take and delivered/give_back. */
@@ -58,12 +61,22 @@ struct oom_event {
  * set. */
 struct oom_monitor *oom_monitor_new(struct cgroup_events *events, const struct cgroup_root *root);
 void oom_monitor_free(struct oom_monitor *monitor);
+/* Kills of one container within so many milliseconds are one event; 0 (as made): each is one. */
+void oom_monitor_set_window(struct oom_monitor *monitor, uint32_t window_ms);
 
 /* Starts counting from the group's present values. A guest without memory controller: inert. */
 void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
 	const char *container_id, const char *cgroup_dir);
-/* Reads the counters now and queues what is new; number of kills found. */
+/*
+ * A process of it was reaped after SIGKILL: reads the counters now and queues what is new; number
+ * of kills found.
+ */
 uint64_t oom_target_check(struct oom_target *target);
+/*
+ * All tasks of it have waited for memory for too long (memory/stall_guard.h): a record; with kill
+ * (by the caller, afterwards) an event as well.
+ */
+void oom_target_stalled(struct oom_target *target, bool kill);
 /* Last read, then forgets it; its queued events stay. Idempotent; accepts a zeroed struct. */
 void oom_target_remove(struct oom_target *target);
 /* True while a WaitProcess answer of this container must wait (see above). */
@@ -84,6 +97,8 @@ void oom_monitor_end(struct oom_monitor *monitor, int value);
 struct waiter_list *oom_monitor_watchers(struct oom_monitor *monitor);
 /* Events thrown away because the queue was full. */
 uint64_t oom_monitor_dropped(const struct oom_monitor *monitor);
+/* Kills so far by cause: OOM_CAUSES of them. */
+const uint64_t *oom_monitor_kills(const struct oom_monitor *monitor);
 /* See oom_records_list(). */
 size_t oom_monitor_records(struct oom_monitor *monitor, bool told_only,
 	const struct oom_record **ret, size_t room, uint64_t *lost);

@@ -179,13 +179,15 @@ static void log_kill(const struct oom_record *r)
 		str_format(pressure, sizeof(pressure), "some %u.%02u full %u.%02u",
 			r->pressure.some_permyriad / 100, r->pressure.some_permyriad % 100,
 			r->pressure.full_permyriad / 100, r->pressure.full_permyriad % 100);
-	log_record(LOG_WARN, "oom", "container had an OOM kill", "container-id", r->container_id,
-		"cause", oom_cause_name(r->cause), "limit", numbers[0], "usage", numbers[1], "peak",
-		numbers[2], "anon", numbers[3], "file", numbers[4], "pressure-10s", pressure,
-		"kills", numbers[5], "kills-total", numbers[6], "victim-pid", numbers[7], "victim",
-		r->comm, "victim-anon", r->sized ? numbers[8] : "unknown", "victim-file",
-		r->sized ? numbers[9] : "unknown", "victim-shmem",
-		r->sized ? numbers[10] : "unknown", NULL);
+	log_record(LOG_WARN, "oom",
+		r->cause == OOM_CAUSE_STALL ? "container stalled on memory"
+					    : "container had an OOM kill",
+		"container-id", r->container_id, "cause", oom_cause_name(r->cause), "limit",
+		numbers[0], "usage", numbers[1], "peak", numbers[2], "anon", numbers[3], "file",
+		numbers[4], "pressure-10s", pressure, "kills", numbers[5], "kills-total",
+		numbers[6], "victim-pid", numbers[7], "victim", r->comm, "victim-anon",
+		r->sized ? numbers[8] : "unknown", "victim-file", r->sized ? numbers[9] : "unknown",
+		"victim-shmem", r->sized ? numbers[10] : "unknown", NULL);
 }
 
 static bool complete(const struct oom_records *records, const struct oom_record *r)
@@ -243,6 +245,7 @@ uint64_t oom_records_add(
 
 	*r = *record;
 	r->expected = lines;
+	records->kills[r->cause] += r->kills;
 	r->sequence = ++records->made;
 	return r->sequence;
 }

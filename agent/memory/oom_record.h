@@ -52,8 +52,9 @@ typedef const char *(*oom_owner_fn)(void *owner, const char *task_memcg);
 
 struct oom_records {
 	struct oom_record ring[OOM_RECORDS_MAX];
-	uint64_t made; /* ever; the ring holds the last of them */
-	uint64_t told; /* the first so many */
+	uint64_t made;		    /* ever; the ring holds the last of them */
+	uint64_t told;		    /* the first so many */
+	uint64_t kills[OOM_CAUSES]; /* ever, by cause */
 	struct oom_victim victims[OOM_RECORDS_MAX];
 	size_t next_victim;
 	struct event_loop *loop;

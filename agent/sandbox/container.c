@@ -14,6 +14,7 @@
 #include "hard_limits.h"
 #include "sandbox/container_freeze.h"
 #include "sandbox/container_hooks.h"
+#include "sandbox/container_stall.h"
 #include "sandbox/container_update.h"
 #include "sandbox/sandbox.h"
 
@@ -200,6 +201,7 @@ void container_free(struct container *container)
 	event_timer_stop(&container->teardown_timer);
 	event_task_cancel(&container->task);
 	container_updates_abort(container);
+	container_stall_stop(container);
 	oom_target_remove(&container->oom);
 	while (!list_empty(&container->processes))
 		process_free(list_entry(container->processes.next, struct process, node));

@@ -29,6 +29,7 @@
 #include "kernel/cgroup_events.h"
 #include "kernel/namespace.h"
 #include "memory/oom_monitor.h"
+#include "memory/stall_guard.h"
 #include "sandbox/process.h"
 #include "storage/storage.h"
 
@@ -93,6 +94,7 @@ struct container {
 	int seccomp_fd;
 	struct cgroup cgroup;
 	struct oom_target oom;
+	struct stall_guard stall;
 	struct namespace_set namespaces; /* pinned when init is up; execs join them */
 	struct list_node processes;
 	struct list_node updates; /* container_update.c's: the first runs, the others wait */

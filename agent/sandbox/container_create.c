@@ -22,6 +22,7 @@
 #include "hard_limits.h"
 #include "sandbox/container.h"
 #include "sandbox/container_hooks.h"
+#include "sandbox/container_stall.h"
 #include "sandbox/sandbox.h"
 
 static void run_steps(struct container *container);
@@ -135,6 +136,7 @@ struct group_plan {
 	char path[PATH_MAX];
 	struct cgroup_writes writes;
 	struct device_program devices;
+	struct stall_options stall;
 };
 
 static int plan_group(struct container *container, struct group_plan *plan, struct arena *arena,
@@ -151,6 +153,8 @@ static int plan_group(struct container *container, struct group_plan *plan, stru
 			linux_part ? linux_part->resources : NULL, arena, &plan->writes, err);
 	if (r == 0)
 		r = cgroup_annotations_plan(container->request->oci, arena, &plan->writes, err);
+	if (r == 0)
+		r = container_stall_options(container, container->request->oci, &plan->stall, err);
 	if (r < 0)
 		return r;
 	device_denied_root(&denied);
@@ -273,9 +277,11 @@ static int make_group(struct container *container, struct error *err)
 		r = cgroup_limits_apply(container->cgroup.fd, &plan.writes, err);
 	if (r == 0)
 		r = cgroup_devices_attach(container->cgroup.fd, &plan.devices, err);
-	if (r == 0)
-		oom_target_add(container->sandbox->oom, &container->oom, container->id, plan.path);
-	return r;
+	if (r < 0)
+		return r;
+	oom_target_add(container->sandbox->oom, &container->oom, container->id, plan.path);
+	container_stall_start(container, &plan.stall);
+	return 0;
 }
 
 static void share_pid_namespace(struct container *container)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/command.h"
 #include "base/helper_process.h"
 #include "base/log.h"
 #include "sandbox/container.h"
@@ -34,6 +35,7 @@ static int run_all(void *arg, struct error *err)
 	const struct hook_set *set = run->container->hooks;
 	int r = 0;
 
+	command_unprotect();
 	for (int kind = (int)run->first; kind <= (int)run->last && r == 0; kind++)
 		r = hooks_run(set, (enum hook_kind)kind, run->pid, say, run, err);
 	return r;

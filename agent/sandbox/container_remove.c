@@ -17,6 +17,7 @@
 #include "hard_limits.h"
 #include "sandbox/container.h"
 #include "sandbox/container_hooks.h"
+#include "sandbox/container_stall.h"
 #include "sandbox/container_start.h"
 #include "sandbox/container_update.h"
 #include "sandbox/sandbox.h"
@@ -112,6 +113,7 @@ static void remove_group(struct container *container)
 	struct error err = ERROR_INIT;
 	int r;
 
+	container_stall_stop(container);
 	oom_target_remove(&container->oom);
 	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
 	r = cgroup_remove(&container->cgroup);

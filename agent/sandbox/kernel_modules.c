@@ -72,6 +72,7 @@ static int load_module(const Grpc__KernelModule *module, struct error *err)
 
 int kernel_modules_load(Grpc__KernelModule *const *modules, size_t count, struct error *err)
 {
+	command_unprotect();
 	for (size_t i = 0; i < count; i++) {
 		int r = load_module(modules[i], err);
 

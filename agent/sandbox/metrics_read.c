@@ -134,16 +134,22 @@ static void on_files(
 	struct worker_request *request, int result, const struct worker_file *files, size_t count)
 {
 	struct metrics_read *read = container_of(request, struct metrics_read, request);
+	const struct oom_record *records[OOM_RECORDS_MAX];
 	struct metrics_input in = {.files = files,
 		.memory = &read->memory,
 		.filesystems = read->table->use,
 		.filesystem_count = read->table->count,
 		.scrapes = scrapes + 1,
-		.oom_events_dropped = oom_monitor_dropped(read->sandbox->oom)};
+		.oom_events_dropped = oom_monitor_dropped(read->sandbox->oom),
+		.oom_kills = oom_monitor_kills(read->sandbox->oom),
+		.records = records};
 	struct buffer out;
 	char *text = NULL;
+	uint64_t lost;
 
 	scrapes++;
+	in.record_count =
+		oom_monitor_records(read->sandbox->oom, false, records, ARRAY_SIZE(records), &lost);
 	buffer_init(&out, METRICS_TEXT_MAX);
 	if (result == 0)
 		result = metrics_text(&in, &out);

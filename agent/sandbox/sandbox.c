@@ -89,6 +89,7 @@ int sandbox_init(struct sandbox *sandbox, struct event_loop *loop,
 	sandbox->oom = oom_monitor_new(sandbox->cgroup_events, &sandbox->cgroup_root);
 	if (!sandbox->oom)
 		return error_errno(err, errno, "make the OOM monitor");
+	oom_monitor_set_window(sandbox->oom, options->oom_window_ms);
 	sandbox->worker = worker_new(loop);
 	if (!sandbox->worker)
 		return error_errno(err, errno, "fork the worker process");

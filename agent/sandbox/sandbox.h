@@ -15,6 +15,7 @@
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_events.h"
 #include "memory/oom_monitor.h"
+#include "memory/stall_guard.h"
 #include "storage/storage.h"
 
 #include "agent.pb-c.h"
@@ -24,10 +25,12 @@ struct container_storage;
 struct sandbox_setup;
 
 struct sandbox_options {
-	bool init;		   /* we are PID 1: one parent group, MS_MOVE from an initramfs */
-	uint64_t memory_reserve;   /* bytes of the guest that containers may not use (PID 1 only) */
-	uint32_t pipe_size;	   /* stdio pipes; 0 = kernel's default */
-	const char *run_directory; /* "/run/kata-containers"; tests may use another */
+	bool init;		 /* we are PID 1: one parent group, MS_MOVE from an initramfs */
+	uint64_t memory_reserve; /* bytes of the guest that containers may not use (PID 1 only) */
+	uint32_t oom_window_ms;	 /* oom_monitor_set_window() */
+	struct stall_options stall_guard; /* of containers that do not say */
+	uint32_t pipe_size;		  /* stdio pipes; 0 = kernel's default */
+	const char *run_directory;	  /* "/run/kata-containers"; tests may use another */
 	uint64_t device_timeout_ms; /* how long storages and network calls wait for a device */
 };
 

@@ -49,6 +49,7 @@ HANDLER(get_oom_event);
 HANDLER(list_oom_records);
 HANDLER(wait_oom_record);
 HANDLER(get_memory_state);
+HANDLER(watch_pressure);
 HANDLER(get_metrics);
 
 /*

@@ -85,7 +85,10 @@ static Cradle__OOMRecord__Cause wire_cause(enum oom_cause cause)
 		return CRADLE__OOMRECORD__CAUSE__POD_LIMIT;
 	case OOM_CAUSE_WHOLE_VM:
 		return CRADLE__OOMRECORD__CAUSE__WHOLE_VM;
+	case OOM_CAUSE_STALL:
+		return CRADLE__OOMRECORD__CAUSE__STALL;
 	case OOM_CAUSE_UNKNOWN:
+	case OOM_CAUSES:
 		break;
 	}
 	return CRADLE__OOMRECORD__CAUSE__CAUSE_UNKNOWN;

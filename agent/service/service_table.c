@@ -91,5 +91,7 @@ const struct rpc_method service_table[] = {
 		cradle__list_oomrecords_response, handle_wait_oom_record),
 	ROW("cradle.Memory", GetMemoryState, cradle__get_memory_state_request, cradle__memory_state,
 		handle_get_memory_state),
+	ROW("cradle.Memory", WatchPressure, cradle__watch_pressure_request,
+		cradle__watch_pressure_response, handle_watch_pressure),
 };
 const size_t service_table_count = ARRAY_SIZE(service_table);

@@ -11,6 +11,7 @@
 #include "command_options.h"
 #include "run/memory_report.h"
 #include "stats/agent_connection.h"
+#include "vm/sizing.h"
 
 #include "agent.pb-c.h"
 #include "memory.pb-c.h"
@@ -22,7 +23,9 @@ static const char help[] =
 	"\n"
 	"Lists the kills for memory that an agent knows of, oldest first: when, which container, "
 	"whose\n"
-	"limit it was, what was used, who was killed. --follow goes on with those that come.\n"
+	"limit it was, what was used, who was killed and what that held, what is left, and how "
+	"long\n"
+	"tasks had waited for memory in the 10 s before. --follow goes on with those that come.\n"
 	"\n"
 	"ADDRESS is one of\n"
 	"  unix://PATH  unix://@ABSTRACT  vsock://CID:PORT\n"
@@ -109,6 +112,27 @@ static void print_time(uint64_t unix_nano)
 		printf("%s.%03u  ", text, (unsigned)(unix_nano / 1000000u % 1000u));
 }
 
+/* What is left after it, and how it was before, as far as the agent says. */
+static void print_details(const Cradle__OOMRecord *record)
+{
+	const Cradle__MemoryPressure *p = record->pressure;
+	char usage[32], anon[32], file[32];
+
+	if (record->pid)
+		printf("; pid %u", record->pid);
+	if (record->usage_bytes)
+		printf("; %s left", sizing_text(record->usage_bytes, usage, sizeof(usage)));
+	if (record->container_anon_bytes || record->container_file_bytes)
+		printf(" (anonymous %s, files %s)",
+			sizing_text(record->container_anon_bytes, anon, sizeof(anon)),
+			sizing_text(record->container_file_bytes, file, sizeof(file)));
+	if (p)
+		printf("; in the 10 s before, some tasks waited for memory %u.%02u %% of the time, "
+		       "all %u.%02u %%",
+			p->some_avg10_permyriad / 100, p->some_avg10_permyriad % 100,
+			p->full_avg10_permyriad / 100, p->full_avg10_permyriad % 100);
+}
+
 static void print_sentence(Cradle__OOMRecord *record)
 {
 	Cradle__ListOOMRecordsResponse one = CRADLE__LIST_OOMRECORDS_RESPONSE__INIT;
@@ -123,6 +147,7 @@ static void print_sentence(Cradle__OOMRecord *record)
 		printf("; %" PRIu64 " processes at once", record->kills);
 	if (record->kills_total > record->kills)
 		printf("; %" PRIu64 " kills of it so far", record->kills_total);
+	print_details(record);
 	putchar('\n');
 }
 

@@ -21,6 +21,8 @@ static const char *cause_text(Cradle__OOMRecord__Cause cause)
 		return "all containers together reached what the VM has for them";
 	case CRADLE__OOMRECORD__CAUSE__WHOLE_VM:
 		return "the whole VM was out of memory";
+	case CRADLE__OOMRECORD__CAUSE__STALL:
+		return "everything in it waited for memory for too long";
 	default:
 		return "the cause is not known";
 	}
@@ -71,7 +73,10 @@ const char *memory_report_oom(
 	/* The last one ended the container; earlier kills may have hit other processes of it. */
 	last = records->records[records->n_records - 1];
 	victim_text(last, victim, sizeof(victim));
-	str_format(out, size, "container %s was OOM-killed: %s (limit %s, peak %s%s)", id,
+	str_format(out, size, "container %s %s: %s (limit %s, peak %s%s)", id,
+		last->cause != CRADLE__OOMRECORD__CAUSE__STALL ? "was OOM-killed"
+		: last->kills				       ? "was killed"
+							       : "stalled",
 		cause_text(last->cause), limit_text(last->limit_bytes, limit, sizeof(limit)),
 		sizing_text(last->peak_bytes, peak, sizeof(peak)), victim);
 	return out;

@@ -67,7 +67,7 @@ struct pending {
 };
 void agent_begin(struct agent *agent, struct ttrpc_client *client, struct pending *pending,
 	const char *method, const void *request);
-void agent_await(struct agent *agent, struct pending *pending); /* fails after 30 s */
+void agent_await(struct agent *agent, struct pending *pending); /* fails after 120 s */
 void pending_release(struct pending *pending);
 
 /* A container spec that can be changed before it is sent. */

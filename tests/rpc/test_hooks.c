@@ -100,6 +100,8 @@ static int setup(void **state)
 	Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
 	const char *warm_up;
 
+	/* where the agent may not change its own, there is something to inherit all the same */
+	assert_int_equal(file_write("/proc/self/oom_score_adj", "100"), 0);
 	agent_start(&agent);
 	agent_ok(&agent, "CreateSandbox", &request);
 	container_whole(&agent, "warm", "true", &warm_up);
@@ -137,6 +139,43 @@ static void test_c12_order(void **state)
 	container_remove_id(&agent, "order");
 	assert_string_equal(order(), "prestart\ncreateRuntime\ncreateContainer\nstartContainer\n"
 				     "poststart\npoststop\n");
+	agent_assert_census(&agent, &before);
+}
+
+/*
+ * The agent protects itself from the OOM killer, as a service too; nothing it starts inherits that:
+ * hooks in the agent's place have 0, those in the container's and the container what it asked for.
+ */
+static void test_protection_is_not_inherited(void **state)
+{
+	const char *argv[] = {"cat", "/proc/self/oom_score_adj", NULL};
+	char path[64], text[16] = "";
+	struct test_container c;
+
+	/* lowering it takes a capability that a test's machine may not give to anybody */
+	str_format(path, sizeof(path), "/proc/%d/oom_score_adj", (int)agent.pid);
+	assert_true(file_read(path, text, sizeof(text)) > 0);
+	assert_string_equal(
+		text, file_write("/proc/self/oom_score_adj", "-1") == 0 ? "-997\n" : "100\n");
+	fill(&c, "score");
+	c.process.oomscoreadj = 7;
+	for (int kind = 0; kind < KINDS; kind++) {
+		char script[400];
+
+		str_format(script, sizeof(script), "cat /proc/self/oom_score_adj >> %s",
+			path_for((enum kind)kind, "order"));
+		hook((enum kind)kind, script);
+	}
+	container_send(&agent, &c);
+	container_start_id(&agent, "score");
+	container_remove_id(&agent, "score");
+	assert_string_equal(order(), "0\n0\n7\n7\n0\n0\n");
+	container_fill(&c, &agent, "plain", argv);
+	container_send(&agent, &c);
+	container_start_id(&agent, "plain");
+	assert_string_equal(container_output(&agent, "plain", "", false), "0\n");
+	assert_int_equal(container_wait(&agent, "plain", ""), 0);
+	container_remove_id(&agent, "plain");
 	agent_assert_census(&agent, &before);
 }
 
@@ -441,6 +480,7 @@ static void test_caller_that_vanishes(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_c12_order),
+	cmocka_unit_test(test_protection_is_not_inherited),
 	cmocka_unit_test(test_state),
 	cmocka_unit_test(test_surroundings),
 	cmocka_unit_test(test_failures_that_count),

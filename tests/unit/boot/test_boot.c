@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "boot/boot.h"
+#include "base/file.h"
 #include "lib/test_main.h"
 
 static int position(const char *name)
@@ -60,6 +61,7 @@ static void test_ordinary_process(void **state)
 	char before[256], after[256];
 	int subreaper = 0;
 
+	file_write("/proc/self/oom_score_adj", "0");
 	agent_config_init(&config);
 	assert_int_equal(gethostname(before, sizeof(before)), 0);
 	setenv("KATA_AGENT_SERVER_ADDR", "unix://@from-the-environment", 1);
@@ -69,6 +71,10 @@ static void test_ordinary_process(void **state)
 	assert_int_equal(subreaper, 1);
 	assert_int_equal(gethostname(after, sizeof(after)), 0);
 	assert_string_equal(before, after);
+	/* a service protects itself too, where it may */
+	assert_true(file_read("/proc/self/oom_score_adj", after, sizeof(after)) > 0);
+	assert_string_equal(
+		after, file_write("/proc/self/oom_score_adj", "-1") == 0 ? "-997\n" : "0\n");
 }
 
 static const struct CMUnitTest tests[] = {

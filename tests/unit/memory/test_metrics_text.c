@@ -50,7 +50,16 @@ static void set_all(void)
 
 static const char *text(void)
 {
-	const struct metrics_input in = {files, &memory, &filesystem, 1, 9, 4};
+	static const uint64_t kills[OOM_CAUSES] = {[OOM_CAUSE_POD_LIMIT] = 3};
+	static const struct oom_record old = {.container_id = "c1", .limit = 1},
+				       latest = {.container_id = "c1",
+					       .limit = 64,
+					       .time_unix_ns = 1700000000123456789},
+				       sized = {.container_id = "c2",
+					       .sized = true,
+					       .victim_anon = 77};
+	static const struct oom_record *const records[] = {&old, &sized, &latest};
+	const struct metrics_input in = {files, &memory, &filesystem, 1, 9, 4, kills, records, 3};
 
 	buffer_init(&out, 1 << 20);
 	assert_int_equal(metrics_text(&in, &out), 0);
@@ -125,6 +134,7 @@ static void test_every_family_sorted(void **state)
 	static const char *const expected[] = {"cradle_container_memory_bytes",
 		"cradle_container_oom_kills_total", "cradle_containers",
 		"cradle_guest_memory_bytes", "cradle_oom_events_dropped_total",
+		"cradle_oom_kills_total", "cradle_oom_last_bytes", "cradle_oom_last_time_seconds",
 		"kata_agent_io_stat", "kata_agent_proc_stat", "kata_agent_proc_status",
 		"kata_agent_scrape_count", "kata_agent_threads", "kata_agent_total_rss",
 		"kata_agent_total_time", "kata_agent_total_vm", "kata_guest_cpu_time",
@@ -153,7 +163,12 @@ static void test_values(void **state)
 		"cradle_container_oom_kills_total{container_id=\"c1\"} 2\n",
 		"cradle_guest_memory_bytes{item=\"unexplained\"} -5\n",
 		"cradle_guest_memory_bytes{item=\"vm\"} 300\n", "cradle_containers 1\n",
-		"cradle_oom_events_dropped_total 4\n", "kata_agent_io_stat{item=\"wchar\"} 200\n",
+		"cradle_oom_events_dropped_total 4\n",
+		"cradle_oom_kills_total{cause=\"pod limit\"} 3\n",
+		"cradle_oom_last_bytes{container_id=\"c1\",item=\"limit\"} 64\n",
+		"cradle_oom_last_bytes{container_id=\"c2\",item=\"victim_anon\"} 77\n",
+		"cradle_oom_last_time_seconds{container_id=\"c1\"} 1700000000.123\n",
+		"kata_agent_io_stat{item=\"wchar\"} 200\n",
 		"kata_agent_proc_stat{item=\"utime\"} 150\n",
 		"kata_agent_proc_stat{item=\"stime\"} 60\n",
 		"kata_agent_proc_stat{item=\"cstime\"} 8\n", "kata_agent_threads 1\n",
@@ -181,13 +196,15 @@ static void test_values(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
 		if (!strstr(all, lines[i]))
 			fail_msg("not there: %s", lines[i]);
+	assert_null(strstr(all, "cradle_oom_last_bytes{container_id=\"c1\",item=\"limit\"} 1\n"));
+	assert_null(strstr(all, "container_id=\"c1\",item=\"victim_anon\""));
 	buffer_release(&out);
 }
 
 /* Nothing could be read: still a text that parses. And one that does not fit is an error. */
 static void test_nothing_there(void **state)
 {
-	struct metrics_input in = {files, &memory, NULL, 0, 1, 0};
+	struct metrics_input in = {files, &memory, NULL, 0, 1, 0, NULL, NULL, 0};
 	const char *at;
 	char name[64];
 

@@ -16,8 +16,12 @@ static struct oom_monitor *monitor;
 static struct cgroup_root root;
 static struct oom_target target;
 
-static void drop_log(const char *record, size_t len, void *context)
+static char logged[1024]; /* the latest error */
+
+static void keep_log(const char *record, size_t len, void *context)
 {
+	if (memmem(record, len, "\"ERRO\"", 6) || memmem(record, len, "\"ERROR\"", 7))
+		snprintf(logged, sizeof(logged), "%.*s", (int)len, record);
 }
 
 /* memory.events and memory.events.local of the container. */
@@ -34,7 +38,7 @@ static void set_counters(unsigned oom, unsigned oom_kill, unsigned local_oom)
 
 static int setup(void **state)
 {
-	log_set_sink(drop_log, NULL);
+	log_set_sink(keep_log, NULL);
 	set_counters(0, 0, 0);
 	scratch_file("pod/memory.events.local", "oom 0\noom_kill 0\n");
 	snprintf(root.mount, sizeof(root.mount), "%s", scratch_dir());
@@ -351,6 +355,8 @@ static void test_bounds(void **state)
 	for (struct oom_event *event; (event = oom_monitor_take(monitor)); taken++)
 		oom_monitor_delivered(monitor, event);
 	assert_int_equal(taken, OOM_QUEUE_MAX);
+	assert_int_equal(oom_monitor_dropped(monitor), 2);
+	assert_non_null(strstr(logged, "2 events dropped so far"));
 	assert_false(oom_target_hold(&target));
 }
 
@@ -413,6 +419,54 @@ static void test_group_with_survivor(void **state)
 	assert_int_equal(only_record()->kills, 2);
 }
 
+/* A window: one event for what falls into it, with the count and the figures of its beginning. */
+static void test_window(void **state)
+{
+	const struct oom_record *records[8];
+	struct listener a;
+	uint64_t lost;
+
+	oom_monitor_set_window(monitor, 100);
+	listen_on(oom_monitor_waiters(monitor), &a);
+	scratch_file("pod/c1/memory.current", "5000\n");
+	set_counters(1, 1, 1);
+	while (!event_timer_running(&target.settle))
+		event_loop_step(loop, 1000);
+	scratch_file("pod/c1/memory.current", "7000\n");
+	set_counters(3, 3, 3);
+	assert_int_equal(a.calls, 0);
+	while (a.calls == 0)
+		event_loop_step(loop, 1000);
+	assert_int_equal(oom_monitor_records(monitor, false, records, 8, &lost), 1);
+	assert_int_equal(records[0]->kills, 3);
+	assert_int_equal(records[0]->kills_total, 3);
+	assert_int_equal(records[0]->usage, 5000);
+	assert_null(oom_monitor_take(monitor));
+	oom_monitor_delivered(monitor, a.event);
+}
+
+/* Two causes are two events; a reaped process ends the window. */
+static void test_window_ends_at_the_reap(void **state)
+{
+	const struct oom_record *records[8];
+	uint64_t lost;
+
+	oom_monitor_set_window(monitor, 60000);
+	set_counters(2, 2, 2);
+	while (!event_timer_running(&target.settle))
+		event_loop_step(loop, 1000);
+	assert_int_equal(oom_monitor_records(monitor, false, records, 8, &lost), 0);
+	set_counters(2, 4, 2);
+	assert_int_equal(oom_target_check(&target), 4);
+	assert_false(event_timer_running(&target.settle));
+	assert_int_equal(oom_monitor_records(monitor, false, records, 8, &lost), 2);
+	assert_int_equal(records[0]->kills, 2);
+	assert_int_equal(records[0]->cause, OOM_CAUSE_CONTAINER_LIMIT);
+	assert_int_equal(records[1]->kills, 2);
+	assert_int_equal(records[1]->cause, OOM_CAUSE_WHOLE_VM);
+	assert_int_equal(records[1]->kills_total, 4);
+}
+
 #define OOM_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	OOM_TEST(test_own_limit),
@@ -432,5 +486,7 @@ static const struct CMUnitTest tests[] = {
 	OOM_TEST(test_events_outlive_the_container),
 	OOM_TEST(test_group_kill),
 	OOM_TEST(test_bounds),
+	OOM_TEST(test_window),
+	OOM_TEST(test_window_ends_at_the_reap),
 };
 TEST_MAIN(tests)

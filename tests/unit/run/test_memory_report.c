@@ -29,6 +29,12 @@ static void names_limit_peak_cause_and_victim(void **state)
 	memory_report_oom("c1", &records, out, sizeof(out));
 	assert_string_equal(out, "container c1 was OOM-killed: the whole VM was out of memory "
 				 "(limit none, peak 64 MiB)");
+	last.cause = CRADLE__OOMRECORD__CAUSE__STALL;
+	memory_report_oom("c1", &records, out, sizeof(out));
+	assert_non_null(strstr(out, "c1 stalled: everything in it waited for memory"));
+	last.kills = 2;
+	memory_report_oom("c1", &records, out, sizeof(out));
+	assert_non_null(strstr(out, "c1 was killed: everything in it waited for memory"));
 	last.cause = 99;
 	assert_non_null(strstr(memory_report_oom("c1", &records, out, sizeof(out)), "not known"));
 }

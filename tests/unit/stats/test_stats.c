@@ -52,6 +52,7 @@ static int handle_state(struct rpc_call *call, void *context, struct error *err)
 static void add_record(struct rpc_call *call, uint64_t sequence, const char *id, uint64_t kills)
 {
 	Cradle__ListOOMRecordsResponse *response = (void *)call->response;
+	static Cradle__MemoryPressure pressure;
 	Cradle__OOMRecord *r = arena_alloc(&call->arena, sizeof(*r));
 
 	cradle__oomrecord__init(r);
@@ -61,6 +62,18 @@ static void add_record(struct rpc_call *call, uint64_t sequence, const char *id,
 	r->limit_bytes = r->peak_bytes = 64 * MIB;
 	r->kills = kills;
 	r->kills_total = kills + 1;
+	if (kills > 1) {
+		cradle__memory_pressure__init(&pressure);
+		pressure.some_avg10_permyriad = 1234;
+		pressure.full_avg10_permyriad = 506;
+		r->pressure = &pressure;
+		r->pid = 42;
+		r->comm = (char *)"dd";
+		r->anon_bytes = 60 * MIB;
+		r->usage_bytes = 3 * MIB;
+		r->container_anon_bytes = MIB;
+		r->container_file_bytes = 2 * MIB;
+	}
 	if (!response->records)
 		response->records = arena_calloc(&call->arena, 4, sizeof(*response->records));
 	response->records[response->n_records++] = r;
@@ -334,9 +347,13 @@ static void test_oom_follow(void **state)
 	second = strchr(out, '\n') + 1;
 	SAYS(second, "{\"container_id\": \"c2\"");
 	SAYS(second, "\"kills\": 7,");
+	SAYS(second, "\"some_avg10_permyriad\": 1234");
+	SAYS(second, "\"container_file_bytes\": 2097152");
 	SAYS(err, "the sandbox has ended");
 	assert_int_equal(run(&oom_command, "--follow", address, NULL), 125);
-	SAYS(out, "; 7 processes at once; 8 kills of it so far\n");
+	SAYS(out, "peak 64 MiB; killed: dd, which held 60 MiB); 7 processes at once; 8 kills of it "
+		  "so far; pid 42; 3 MiB left (anonymous 1 MiB, files 2 MiB); in the 10 s before, "
+		  "some tasks waited for memory 12.34 % of the time, all 5.06 %\n");
 }
 
 static void test_oom_of_a_plain_agent(void **state)
@@ -345,7 +362,7 @@ static void test_oom_of_a_plain_agent(void **state)
 	SAYS(err, "keeps no records of OOM kills; --follow");
 	assert_int_equal(run(&oom_command, "--follow", address, NULL), 1);
 	SAYS(out, "container kata was OOM-killed: it reached its own memory limit (limit 32 MiB, "
-		  "peak 32 MiB)\n");
+		  "peak 32 MiB); 5 MiB left\n");
 	SAYS(err, "over");
 }
 

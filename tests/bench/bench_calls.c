@@ -120,7 +120,8 @@ static double start_container(struct bench_agent *agent, const char *id)
 	return timed(agent, "StartContainer", &start);
 }
 
-static double wait_process(struct bench_agent *agent, const char *id, const char *exec_id)
+static double wait_status(
+	struct bench_agent *agent, const char *id, const char *exec_id, int expected)
 {
 	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
 	struct client_call c = {0};
@@ -132,10 +133,15 @@ static double wait_process(struct bench_agent *agent, const char *id, const char
 	response = (const void *)call(
 		agent, &c, &grpc__agent_service__descriptor, "WaitProcess", &wait);
 	end = bench_now_us();
-	if (response->status != 0)
-		bench_die(id, "its process did not end with 0");
+	if (response->status != expected)
+		bench_die(id, "its process did not end as it should");
 	client_call_release(&c);
 	return end - start;
+}
+
+static double wait_process(struct bench_agent *agent, const char *id, const char *exec_id)
+{
+	return wait_status(agent, id, exec_id, 0);
 }
 
 static double remove_container(struct bench_agent *agent, const char *id)
@@ -162,6 +168,8 @@ struct spec {
 	Grpc__LinuxSyscall rule, *rule_list[1];
 	char *architectures[1];
 	Grpc__Storage storages[3], *storage_list[3];
+	Grpc__LinuxResources resources;
+	Grpc__LinuxMemory memory;
 	char cgroup[64];
 };
 
@@ -292,6 +300,15 @@ static void fill_storages(struct spec *s)
 	s->root.path = (char *)STORAGE_ROOT "rootfs";
 }
 
+static void fill_limit(struct spec *s)
+{
+	grpc__linux_resources__init(&s->resources);
+	grpc__linux_memory__init(&s->memory);
+	s->memory.limit = BENCH_LIMIT;
+	s->resources.memory = &s->memory;
+	s->linux_part.resources = &s->resources;
+}
+
 static double create_container(
 	struct bench_agent *agent, const char *id, enum bench_kind kind, char **argv)
 {
@@ -315,6 +332,8 @@ static double create_container(
 		fill_seccomp(&s);
 	if (kind == BENCH_STORAGES)
 		fill_storages(&s);
+	if (kind == BENCH_LIMITED)
+		fill_limit(&s);
 	return timed(agent, "CreateContainer", &s.request);
 }
 
@@ -353,6 +372,16 @@ void bench_container(struct bench_agent *agent, enum bench_kind kind, double us[
 	us[1] = start_container(agent, "bench");
 	us[2] = wait_process(agent, "bench", "");
 	us[3] = remove_container(agent, "bench");
+}
+
+void bench_oom(struct bench_agent *agent)
+{
+	static char *argv[] = {(char *)"/bin/oom_hog", (char *)BENCH_CLOCK, NULL};
+
+	create_container(agent, "oom", BENCH_LIMITED, argv);
+	start_container(agent, "oom");
+	wait_status(agent, "oom", "", 137);
+	remove_container(agent, "oom");
 }
 
 double bench_exec(struct bench_agent *agent, const char *id)

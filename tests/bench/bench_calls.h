@@ -19,6 +19,8 @@
 #define AGENT_PORT    1024
 #define BENCH_STEPS   4 /* create, start, wait, remove */
 #define SECCOMP_RULES 300
+#define BENCH_LIMIT   16777216	   /* bytes, of a container that is killed for it */
+#define BENCH_CLOCK   "/oom-clock" /* in BENCH_ROOTFS: oom_hog writes the time there */
 
 struct bench_agent {
 	struct event_loop *loop;
@@ -26,7 +28,7 @@ struct bench_agent {
 };
 
 /* Which container: crun's bundle, the bare floor and the agent's request are the same. */
-enum bench_kind { BENCH_PLAIN = 0, BENCH_SECCOMP = 1, BENCH_STORAGES = 2 };
+enum bench_kind { BENCH_PLAIN = 0, BENCH_SECCOMP = 1, BENCH_STORAGES = 2, BENCH_LIMITED = 3 };
 
 void bench_die(const char *what, const char *why) __attribute__((noreturn));
 double bench_now_us(void);
@@ -40,6 +42,8 @@ void bench_container(struct bench_agent *agent, enum bench_kind kind, double us[
 double bench_exec(struct bench_agent *agent, const char *id);
 double bench_stats(struct bench_agent *agent, const char *id);
 double bench_health(struct bench_agent *agent);
+/* A container with a limit of BENCH_LIMIT that runs oom_hog until that is killed. */
+void bench_oom(struct bench_agent *agent);
 /* A container that sleeps; and its end. */
 void bench_hold(struct bench_agent *agent, const char *id);
 void bench_drop(struct bench_agent *agent, const char *id);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -29,6 +30,7 @@
 
 #define AGENT	   "/bench/cradle-agent"
 #define BUNDLE	   "/run/bench"
+#define OOM_GROUP  "/sys/fs/cgroup/cradle/bench-oom"
 #define FLOOR_ROOT "/sys/fs/cgroup/cradle/floor"
 
 static struct bench_agent agent;
@@ -226,6 +228,78 @@ static void count_work(double *out)
 	out[1] = switches ? strtod(switches + strlen("\nctxt "), NULL) : 0;
 }
 
+/* ---- OOM kills ------------------------------------------------------------------------------- */
+
+static void reset_clock(void)
+{
+	const uint64_t none = 0;
+	_cleanup_fd_ int fd =
+		open(BENCH_ROOTFS BENCH_CLOCK, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	if (fd < 0 || fd_write_full(fd, &none, sizeof(none)) != sizeof(none))
+		bench_die(BENCH_CLOCK, strerror(errno));
+}
+
+/* When the hog touched the page it was killed for, by the guest's clock. */
+static double killed_us(void)
+{
+	_cleanup_fd_ int fd = open(BENCH_ROOTFS BENCH_CLOCK, O_RDONLY | O_CLOEXEC);
+	uint64_t ns = 0;
+
+	if (fd < 0 || fd_read_full(fd, &ns, sizeof(ns)) != sizeof(ns) || ns == 0)
+		bench_die(BENCH_CLOCK, "the hog wrote no time");
+	return (double)ns / 1e3;
+}
+
+static pid_t spawn_hog(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		bench_die("fork", strerror(errno));
+	if (pid == 0) {
+		if (file_write(OOM_GROUP "/cgroup.procs", "0") < 0)
+			bench_die(OOM_GROUP, "cannot be entered");
+		execl(BENCH_ROOTFS "/bin/oom_hog", "oom_hog", BENCH_ROOTFS BENCH_CLOCK, NULL);
+		bench_die("oom_hog", strerror(errno));
+	}
+	return pid;
+}
+
+/* The least there could be: one reader of one group's counters. */
+static double oom_bare(void)
+{
+	_cleanup_fd_ int notify = inotify_init1(IN_CLOEXEC);
+	char events[1024];
+	double seen;
+	pid_t pid;
+
+	reset_clock();
+	str_format(events, sizeof(events), "%d", BENCH_LIMIT);
+	if (path_mkdirs(OOM_GROUP, 0755) < 0 || file_write(OOM_GROUP "/memory.max", events) < 0)
+		bench_die(OOM_GROUP, "cannot be made");
+	if (inotify_add_watch(notify, OOM_GROUP "/memory.events", IN_MODIFY) < 0)
+		bench_die("inotify", strerror(errno));
+	pid = spawn_hog();
+	do {
+		if (read(notify, events, sizeof(events)) <= 0)
+			bench_die("inotify", strerror(errno));
+	} while (number_after(OOM_GROUP "/memory.events", "\noom_kill ") == 0);
+	seen = bench_now_us();
+	while (waitpid(pid, NULL, 0) < 0)
+		;
+	if (rmdir(OOM_GROUP) < 0)
+		bench_die(OOM_GROUP, strerror(errno));
+	return seen - killed_us();
+}
+
+static double oom_agent(void)
+{
+	reset_clock();
+	bench_oom(&agent);
+	return killed_us();
+}
+
 /* ---- orders ---------------------------------------------------------------------------------- */
 
 /* Carries out one order; how many numbers it has put into out. */
@@ -250,6 +324,12 @@ static size_t obey(char *line, double out[64])
 		out[0] = bench_exec(&agent, arg);
 	else if (str_eq(word, "stats"))
 		out[0] = bench_stats(&agent, arg);
+	else if (str_eq(word, "clock"))
+		out[0] = bench_now_us();
+	else if (str_eq(word, "oombare"))
+		out[0] = oom_bare();
+	else if (str_eq(word, "oomagent"))
+		out[0] = oom_agent();
 	else if (str_eq(word, "health"))
 		out[0] = bench_health(&agent);
 	else if (str_eq(word, "hold"))

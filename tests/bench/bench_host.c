@@ -25,6 +25,8 @@
 #include "bench/bench_calls.h"
 #include "bench/bench_rows.h"
 
+#include "agent.pb-c.h"
+
 #define MIB	      (1024 * 1024)
 #define SEGMENT_BYTES (16ull * MIB)
 #define SEGMENTS      4 /* 64 MiB a transfer, a sample each 16 MiB */
@@ -130,13 +132,18 @@ static void bench_boots(void)
 
 static FILE *orders;
 
-static size_t order(double *out, size_t room, const char *text)
+static void send_order(const char *text)
+{
+	fprintf(orders, "%s\n", text);
+	fflush(orders);
+}
+
+/* The numbers that bench_guest answers an order with. */
+static size_t take_answer(double *out, size_t room, const char *text)
 {
 	char line[1024], *at = line, *end;
 	size_t n = 0;
 
-	fprintf(orders, "%s\n", text);
-	fflush(orders);
 	if (!fgets(line, sizeof(line), orders) || !str_starts(line, "OK"))
 		bench_die(text, "bench_guest did not do it; V=1 shows why");
 	for (at += 2; n < room; at = end) {
@@ -146,6 +153,12 @@ static size_t order(double *out, size_t room, const char *text)
 		n++;
 	}
 	return n;
+}
+
+static size_t order(double *out, size_t room, const char *text)
+{
+	send_order(text);
+	return take_answer(out, room, text);
 }
 
 static void sample(enum bench_row row, const char *text)
@@ -270,6 +283,64 @@ static void read_stdout(struct bench_agent *agent, enum bench_row row, unsigned 
 	bench_read(agent, in_flight, SEGMENT_BYTES, SEGMENTS, us);
 	for (int i = 0; i < SEGMENTS; i++)
 		add_rate(row, us[i]);
+}
+
+/* ---- OOM kills ------------------------------------------------------------------------------- */
+
+/* Host's clock minus the guest's, from the quickest of some questions. */
+static double clock_offset(void)
+{
+	double best = 1e12, offset = 0;
+
+	for (int i = 0; i < ECHOES; i++) {
+		double start = bench_now_us(), guest[1] = {0}, end;
+
+		order(guest, 1, "clock");
+		end = bench_now_us();
+		if (end - start < best) {
+			best = end - start;
+			offset = (start + end) / 2 - guest[0];
+		}
+	}
+	return offset;
+}
+
+static void on_event(struct client_call *call, int result, const struct error *err)
+{
+	if (result < 0)
+		bench_die("GetOOMEvent", err->text);
+	*(double *)call->data = bench_now_us();
+}
+
+static void oom_event(struct bench_agent *agent)
+{
+	Grpc__GetOOMEventRequest request = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	double offset = clock_offset(), arrived = 0, killed[1] = {0};
+	struct client_call call = {.data = &arrived};
+	struct error err = ERROR_INIT;
+
+	if (client_call_start(agent->client, &call, grpc__agent_service__descriptor.name,
+		    "GetOOMEvent", &request.base, &grpc__oomevent__descriptor, 0, on_event,
+		    &err) < 0)
+		bench_die("GetOOMEvent", err.text);
+	send_order("oomagent");
+	while (arrived == 0)
+		event_loop_step(agent->loop, -1);
+	client_call_release(&call);
+	if (take_answer(killed, 1, "oomagent") != 1)
+		bench_die("oomagent", "it told no time");
+	row_add(HOST_OOM, arrived - offset - killed[0]);
+}
+
+static void oom_kills(struct bench_agent *agent)
+{
+	double ignored[1];
+
+	order(ignored, 1, "oombare"); /* the first one pages the hog in */
+	for (unsigned i = 0; i < amounts->rounds; i++) {
+		sample(BARE_OOM, "oombare");
+		oom_event(agent);
+	}
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -416,6 +487,8 @@ static void bench_guest(void)
 	progress("containers: floor, agent, crun");
 	warm_up(&agent);
 	containers(&agent);
+	progress("OOM kills: a bare reader, the agent's event");
+	oom_kills(&agent);
 	progress("transfers of 64 MiB");
 	transfers(&agent);
 	progress("many containers alive: statistics, exec, memory");

@@ -29,10 +29,12 @@ enum bench_row {
 	STATS_20,
 	STATS_100,
 	LOOP_HEALTH,
+	BARE_OOM,
 	/* microseconds, from the host, over the vsock device */
 	HOST_CONTAINER,
 	HOST_HEALTH,
 	BARE_ECHO,
+	HOST_OOM,
 	/* MiB/s, from the host */
 	BARE_SOURCE,
 	READ_ONE,

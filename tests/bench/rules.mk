@@ -8,7 +8,7 @@ BENCH_HOST  := $(BENCH)/bench_host
 BENCH_IMG   := $(BENCH)/initrd.img
 bench-objs   = $(patsubst %,$(BUILD)/obj/tests/bench/%.o,$(1))
 
-$(BENCH)/bare_floor $(BENCH)/bare_vsock: $(BENCH)/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/.ldflags
+$(BENCH)/bare_floor $(BENCH)/bare_vsock $(BENCH)/oom_hog: $(BENCH)/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/.ldflags
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
 $(BENCH_GUEST): $(call bench-objs,bench_guest bench_calls) $(GUEST_ARCHIVES) $(BUILD)/.ldflags
@@ -19,10 +19,10 @@ $(BENCH_HOST): $(call bench-objs,bench_host bench_calls bench_rows) $(GUEST_ARCH
 	$(Q)mkdir -p $(@D) && $(CC) -no-pie -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) $(GUEST_LIBS) -Wl,--end-group
 
 # Two archives in a row, as the kernel takes them: the usual initrd with bench_guest as /init, then /bench.
-$(BENCH_IMG): $(BENCH_GUEST) $(BENCH)/bare_floor $(BENCH)/bare_vsock $(BUILD)/cradle-agent tests/bench/make-tree tests/bench/modules.txt $(INITRD_FROM) $(if $(KERNEL),,$(FETCHED_KERNEL)/release)
+$(BENCH_IMG): $(BENCH_GUEST) $(BENCH)/bare_floor $(BENCH)/bare_vsock $(BENCH)/oom_hog $(BUILD)/cradle-agent tests/bench/make-tree tests/bench/modules.txt $(INITRD_FROM) $(if $(KERNEL),,$(FETCHED_KERNEL)/release)
 	$(call say,INITRD,$@)
 	$(Q)modules="$(INITRD_MODULES)"; rootfs-builder/build --type initrd --agent $(BENCH_GUEST) --module-names tests/bench/modules.txt $${modules:+--modules "$$modules"} --output $@.init
-	$(Q)tests/bench/make-tree $@.tree $(BUILD)/cradle-agent $(BENCH)/bare_floor $(BENCH)/bare_vsock
+	$(Q)tests/bench/make-tree $@.tree $(BUILD)/cradle-agent $(BENCH)/bare_floor $(BENCH)/bare_vsock $(BENCH)/oom_hog
 	$(Q)cat $@.init $@.tree > $@ && rm -f $@.init $@.tree
 
 .PHONY: bench deps-bench run-bench

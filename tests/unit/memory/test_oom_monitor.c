@@ -467,6 +467,23 @@ static void test_window_ends_at_the_reap(void **state)
 	assert_int_equal(records[1]->kills_total, 4);
 }
 
+/* A group that dies as one: the window ends with its init, and the rest of it is awaited as ever.
+ */
+static void test_window_of_a_group(void **state)
+{
+	const uint64_t start = event_loop_now_ns();
+
+	oom_monitor_set_window(monitor, 60000);
+	set_group_counters(3, 1, true);
+	while (!event_timer_running(&target.settle))
+		event_loop_step(loop, 1000);
+	assert_int_equal(oom_target_check(&target), 0);
+	while (event_timer_running(&target.settle))
+		event_loop_step(loop, 1000);
+	assert_int_equal(only_record()->kills, 2);
+	assert_true(event_loop_now_ns() - start < 30000000000ull);
+}
+
 #define OOM_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	OOM_TEST(test_own_limit),
@@ -480,6 +497,7 @@ static const struct CMUnitTest tests[] = {
 	OOM_TEST(test_old_pod_limit_explains_nothing),
 	cmocka_unit_test_setup_teardown(test_group_is_one_event, setup_group, teardown),
 	cmocka_unit_test_setup_teardown(test_group_with_survivor, setup_group, teardown),
+	cmocka_unit_test_setup_teardown(test_window_of_a_group, setup_group, teardown),
 	OOM_TEST(test_waiters_are_woken),
 	OOM_TEST(test_hold),
 	OOM_TEST(test_give_back_keeps_the_order),

@@ -42,7 +42,7 @@ test-rpc: run-rpc
 # A guest each; the real QEMU, the fetched kernel.
 run-vm: $(VM_BINS) all kernel $(INITRD_IMG) rootfs
 	$(Q)rm -f $(TEST_RESULTS)/vm
-	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/vm --timeout 600 $(VM_BINS) $(VM_SCRIPT_TESTS)
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/vm --timeout 1200 $(VM_BINS) $(VM_SCRIPT_TESTS)
 test-vm: run-vm
 	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/vm
 # 1,000 of each kind of end: killed for memory, by SIGKILL, by itself.

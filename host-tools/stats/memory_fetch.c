@@ -129,6 +129,20 @@ int memory_fetch(struct memory_fetch *fetch, struct agent_connection *agent,
 	return r;
 }
 
+int memory_fetch_kills(
+	struct agent_connection *agent, struct memory_history *history, struct error *err)
+{
+	Cradle__ListOOMRecordsRequest request = CRADLE__LIST_OOMRECORDS_REQUEST__INIT;
+	struct client_call call = {0};
+	int r = agent_connection_call(agent, &call, "cradle.Memory", "ListOOMRecords", &request,
+		&cradle__list_oomrecords_response__descriptor, CALL_TIMEOUT_MS, err);
+
+	if (r == 0)
+		r = history_add_kills(history, (void *)call.response, err);
+	client_call_release(&call);
+	return r;
+}
+
 void memory_fetch_release(struct memory_fetch *fetch)
 {
 	client_call_release(&fetch->call);

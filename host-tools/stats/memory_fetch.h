@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "stats/agent_connection.h"
+#include "stats/memory_history.h"
 
 #include "memory.pb-c.h"
 
@@ -20,6 +21,9 @@ struct memory_fetch {
  */
 int memory_fetch(struct memory_fetch *fetch, struct agent_connection *agent,
 	char *const *containers, size_t count, struct error *err);
+/* The agent's OOM records that the history does not have yet. 0, or negative errno with err. */
+int memory_fetch_kills(
+	struct agent_connection *agent, struct memory_history *history, struct error *err);
 void memory_fetch_release(struct memory_fetch *fetch); /* accepts zeroed */
 
 #endif

@@ -1,22 +1,26 @@
 /* stats: the subcommand. Who holds the guest's memory, once or again and again. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/file.h"
 #include "base/parse.h"
 #include "base/strings.h"
 #include "call/json_message.h"
 #include "command_options.h"
 #include "stats/memory_fetch.h"
+#include "stats/memory_page.h"
 #include "stats/stats_table.h"
 
 #define DEFAULT_INTERVAL_MICRO 2000000
 
 static const char help[] =
-	"Usage: cradle stats [--json] [--watch[=SECONDS]] ADDRESS [CONTAINER...]\n"
+	"Usage: cradle stats [--json] [--watch[=SECONDS]] [--html FILE] ADDRESS [CONTAINER...]\n"
 	"\n"
 	"Shows the memory of all containers of an agent, or of those named, and who holds the "
 	"rest\n"
@@ -40,10 +44,15 @@ static const char help[] =
 	"\n"
 	"  --json             the figures in bytes, as JSON; with --watch an object a line\n"
 	"  --watch[=SECONDS]  again every 2 seconds (1.5 is fine), until interrupted\n"
+	"  --html FILE        a page with pictures as well: the guest's memory by owner, limits "
+	"as\n"
+	"                     lines, OOM kills as marks; with --watch over the time of the run,\n"
+	"                     written at its end, also when the VM goes away\n"
 	"\n"
 	"Examples:\n"
 	"  cradle stats hvsock:///tmp/vm.sock:1024\n"
 	"  cradle stats --watch=0.5 --json hvsock:///tmp/vm.sock:1024 c1\n"
+	"  cradle stats --watch=0.5 --html memory.html hvsock:///tmp/vm.sock:1024\n"
 	"\n"
 	"Exit code: 0; 1 the agent answered with an error; 125 it could not be asked.\n";
 
@@ -61,6 +70,7 @@ struct stats_options {
 	size_t count;
 	bool json, watch, help;
 	uint64_t interval_micro;
+	const char *html; /* NULL: no page */
 };
 
 static int set_interval(const char *text, struct stats_options *options)
@@ -75,11 +85,23 @@ static int set_interval(const char *text, struct stats_options *options)
 	return 0;
 }
 
+/* The page replaces what has its name: never a device, a socket or a folder. */
+static int set_html(const char *path, struct stats_options *options)
+{
+	struct stat st;
+
+	if (str_empty(path) || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+		return command_usage_error(&stats_command, "--html: '%s' is not a file", path);
+	options->html = path;
+	return 0;
+}
+
 static int parse_arguments(int argc, char **argv, struct stats_options *options)
 {
 	static const struct option table[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"watch", optional_argument, NULL, 'w'},
+		{"html", required_argument, NULL, 'H'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -97,6 +119,8 @@ static int parse_arguments(int argc, char **argv, struct stats_options *options)
 			r = set_interval(optarg, options);
 		else if (option == 'w')
 			options->watch = true;
+		else if (option == 'H')
+			r = set_html(optarg, options);
 		else
 			r = EXIT_CRADLE_FAILED;
 	}
@@ -138,14 +162,18 @@ static int print_state(
 	return r;
 }
 
-static int show(struct agent_connection *agent, const struct stats_options *options, bool *told,
-	struct error *err)
+static int show(struct agent_connection *agent, const struct stats_options *options,
+	struct memory_history *history, bool *told, struct error *err)
 {
 	struct memory_fetch fetch;
 	int r = memory_fetch(&fetch, agent, options->positional + 1, options->count - 1, err);
 
 	if (r == 0)
 		r = print_state(&fetch, options, err);
+	if (r == 0 && options->html)
+		r = history_add(history, fetch.state, err);
+	if (r == 0 && options->html && !fetch.plain)
+		r = memory_fetch_kills(agent, history, err);
 	if (r == 0 && fetch.plain && options->count == 1 && !*told) {
 		fprintf(stderr, "cradle stats: this agent cannot list its containers: name them\n");
 		*told = true;
@@ -154,26 +182,82 @@ static int show(struct agent_connection *agent, const struct stats_options *opti
 	return r;
 }
 
-static int run(const struct stats_options *options)
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	interrupted = 1;
+}
+
+/* With a page to be written an interrupt is the end of the run, not of the program; a second one
+ * is. */
+static void catch_signals(void)
+{
+	const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+static int write_page(const struct memory_history *history, const struct stats_options *options,
+	struct error *err)
+{
+	struct buffer out;
+	int r;
+
+	buffer_init(&out, 0);
+	r = memory_page(history, options->positional[0], &out);
+	if (r == 0)
+		r = file_replace(options->html, out.data, out.len, 0644);
+	buffer_release(&out);
+	return r < 0 ? error_errno(err, -r, "write the page %s", options->html) : 0;
+}
+
+static int watch(struct agent_connection *agent, const struct stats_options *options,
+	struct memory_history *history, struct error *err)
 {
 	const struct timespec pause = {.tv_sec = (time_t)(options->interval_micro / 1000000),
 		.tv_nsec = (long)(options->interval_micro % 1000000) * 1000};
-	struct agent_connection agent = {0};
-	struct error err = ERROR_INIT;
 	bool told = false;
-	int r = agent_connection_open(&agent, options->positional[0], &err);
+	int r = show(agent, options, history, &told, err);
+
+	/* a page that cannot be written is told now, not after a day of watching */
+	if (r == 0 && options->html && options->watch)
+		r = write_page(history, options, err);
+	while (r == 0 && options->watch && !interrupted) {
+		nanosleep(&pause, NULL);
+		if (!interrupted)
+			r = show(agent, options, history, &told, err);
+	}
+	return r;
+}
+
+static int run(const struct stats_options *options)
+{
+	struct agent_connection agent = {0};
+	struct memory_history history;
+	struct error err = ERROR_INIT;
+	int r = agent_connection_open(&agent, options->positional[0], &err), page = 0;
 
 	if (r < 0) {
 		failed(&err);
 		return EXIT_CRADLE_FAILED;
 	}
-	r = show(&agent, options, &told, &err);
-	while (r == 0 && options->watch) {
-		nanosleep(&pause, NULL);
-		r = show(&agent, options, &told, &err);
-	}
+	history_init(&history);
+	if (options->html && options->watch)
+		catch_signals();
+	r = watch(&agent, options, &history, &err);
 	if (r < 0)
 		r = failed(&err);
+	/* what was seen is worth a page, also when the VM has gone away */
+	if (options->html && history.count > 0)
+		page = write_page(&history, options, &err);
+	if (page < 0) {
+		failed(&err);
+		r = EXIT_CRADLE_FAILED;
+	}
+	history_release(&history);
 	agent_connection_close(&agent);
 	return r;
 }

@@ -327,6 +327,66 @@ static void test_watch_ends_with_its_reader(void **state)
 	assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGPIPE : WEXITSTATUS(status) == 125);
 }
 
+static void read_page(const char *path, char *text, size_t size)
+{
+	memset(text, 0, size);
+	assert_true(file_read(path, text, size) > 0);
+}
+
+static void test_html(void **state)
+{
+	static char page[65536];
+	const char *path = scratch_path("memory.html");
+
+	assert_int_equal(run(&stats_command, "--html", path, address, NULL), 0);
+	SAYS(out, "c1         running  3 MiB");
+	read_page(path, page, sizeof(page));
+	SAYS(page, "<h2>c1</h2>");
+	SAYS(page, "container c1 was OOM-killed: it reached its own memory limit");
+	assert_int_equal(run(&stats_command, "--html", "/dev/null", address, NULL), 125);
+	SAYS(err, "--html: '/dev/null' is not a file");
+	assert_int_equal(run(&stats_command, "--html", "/no/such/folder/x", address, NULL), 125);
+	SAYS(err, "write the page /no/such/folder/x");
+}
+
+/* An interrupt ends the watching; the page shows all of it. */
+static void test_html_of_a_watch(void **state)
+{
+	static char page[65536];
+	char path[200];
+	int pipes[2], status;
+	char byte;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s", scratch_path("watch.html"));
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	if (pid == 0) {
+		const char *const argv[] = {
+			"stats", "--watch=0.1", "--json", "--html", path, address};
+
+		dup2(pipes[1], 1);
+		close(pipes[0]);
+		close(pipes[1]);
+		_exit(stats_command.main(6, (char **)(uintptr_t)argv));
+	}
+	close(pipes[1]);
+	for (unsigned lines = 0; lines < 3;) {
+		assert_int_equal(read(pipes[0], &byte, 1), 1);
+		lines += byte == '\n';
+	}
+	kill(pid, SIGINT);
+	while (read(pipes[0], &byte, 1) == 1)
+		;
+	close(pipes[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	read_page(path, page, sizeof(page));
+	assert_null(strstr(page, " 1 looks at it"));
+	SAYS(page, "looks at it");
+}
+
 static void test_oom(void **state)
 {
 	assert_int_equal(run(&oom_command, address, NULL), 0);
@@ -393,6 +453,8 @@ static const struct CMUnitTest tests[] = {
 	WITH_CRADLE(test_stats),
 	WITH_PLAIN(test_stats_of_a_plain_agent),
 	WITH_CRADLE(test_watch_ends_with_its_reader),
+	WITH_CRADLE(test_html),
+	WITH_CRADLE(test_html_of_a_watch),
 	WITH_CRADLE(test_oom),
 	WITH_CRADLE(test_oom_follow),
 	WITH_PLAIN(test_oom_of_a_plain_agent),

@@ -32,6 +32,9 @@ const char agent_config_help[] =
 	"\n"
 	"  --server-addr ADDRESS  where to listen: vsock://CID:PORT (CID -1: any), unix://PATH or\n"
 	"                         unix://@NAME (default vsock://-1:1024)\n"
+	"  --passfd-addr ADDRESS  where stdio connections come in, instead of calls (default: "
+	"nowhere;\n"
+	"                         as process 1: agent.passfd_listener_port=PORT)\n"
 	"  --log-level LEVEL      critical, error, warning, info, debug or trace (default info)\n"
 	"  -v, --version          print the version\n"
 	"  -h, --help             print this\n"
@@ -89,6 +92,31 @@ static const char *set_server_addr(struct agent_config *config, const char *valu
 	if (address_parse(value, &address, NULL) < 0 || address.kind == ADDRESS_HVSOCK)
 		return "not vsock://CID:PORT, unix://PATH or unix://@NAME";
 	str_copy(config->server_addr, sizeof(config->server_addr), value);
+	return NULL;
+}
+
+static const char *set_passfd_addr(struct agent_config *config, const char *value)
+{
+	struct address address;
+
+	if (strlen(value) >= sizeof(config->passfd_addr))
+		return "longer than 127 bytes";
+	if (address_parse(value, &address, NULL) < 0 || address.kind == ADDRESS_HVSOCK)
+		return "not vsock://CID:PORT, unix://PATH or unix://@NAME";
+	str_copy(config->passfd_addr, sizeof(config->passfd_addr), value);
+	return NULL;
+}
+
+/* As Kata's agent: 0 is "none". */
+static const char *set_passfd_port(struct agent_config *config, const char *value)
+{
+	uint32_t port;
+
+	if (parse_u32(value, &port) < 0 || port == UINT32_MAX)
+		return "not a port";
+	config->passfd_addr[0] = '\0';
+	if (port)
+		str_format(config->passfd_addr, sizeof(config->passfd_addr), "vsock://-1:%u", port);
 	return NULL;
 }
 
@@ -181,6 +209,7 @@ static const struct {
 } options[] = {
 	{"agent.log", set_log_level},
 	{"agent.server_addr", set_server_addr},
+	{"agent.passfd_listener_port", set_passfd_port},
 	{"agent.hotplug_timeout", set_hotplug_timeout},
 	{"agent.container_pipe_size", set_container_pipe_size},
 	{"cradle.reserve", set_reserve},
@@ -294,6 +323,7 @@ enum config_verdict agent_config_parse_arguments(struct agent_config *config, in
 		setter_fn set;
 	} arguments[] = {
 		{"--server-addr", set_server_addr},
+		{"--passfd-addr", set_passfd_addr},
 		{"--log-level", set_log_level},
 	};
 

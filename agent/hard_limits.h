@@ -188,6 +188,12 @@
 #define STREAM_LINGER_MS 10000
 #define LINGERING_MAX	 64
 
+/*
+ * Connections for stdio that no request has claimed (passfd). A container has three, made right
+ * before it. Of more, the oldest are closed.
+ */
+#define PASSFD_STREAMS_MAX 256
+
 /* After DestroySandbox: how long calls in flight may take to finish before the agent ends. */
 #define SHUTDOWN_GRACE_MS 5000
 
@@ -215,8 +221,8 @@
 /* The longest a record waits for the kernel's log to name its victim; its event does not wait. */
 #define OOM_NAME_MS 50
 /*
- * A limit that was hit and killed nobody explains no kill that comes later than this, or up to twice
- * this. The kernel takes far less from the one to the other, on an emulated CPU too.
+ * A limit that was hit and killed nobody explains no kill that comes later than this, or up to
+ * twice this. The kernel takes far less from the one to the other, on an emulated CPU too.
  */
 #define OOM_CREDIT_MS 1000
 

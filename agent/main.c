@@ -127,6 +127,7 @@ static int build(struct agent *agent, struct error *err)
 		.oom_window_ms = agent->config.oom_window_ms,
 		.stall_guard = agent->config.stall_guard,
 		.pipe_size = agent->config.container_pipe_size,
+		.passfd_address = agent->config.passfd_addr,
 		.run_directory = RUN_DIRECTORY,
 		.device_timeout_ms = agent->config.hotplug_timeout_s * 1000ull};
 	struct address address;

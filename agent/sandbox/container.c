@@ -122,8 +122,9 @@ static int check_exec(struct container *container, const char *exec_id, struct e
 	return 0;
 }
 
-int container_exec(struct container *container, const char *exec_id, const Grpc__Process *spec,
-	process_event_fn on_event, void *owner, struct process **ret, struct error *err)
+static int launch_exec(struct container *container, const char *exec_id, const Grpc__Process *spec,
+	struct passed_streams *passed, process_event_fn on_event, void *owner, struct process **ret,
+	struct error *err)
 {
 	struct launch_config config = {.container_id = container->id,
 		.rootfs = container->request->oci->root->path,
@@ -151,6 +152,10 @@ int container_exec(struct container *container, const char *exec_id, const Grpc_
 	}
 	process = process_new(container, exec_id);
 	if (process)
+		process->passed = *passed;
+	if (process)
+		passed_streams_init(passed);
+	if (process)
 		r = process_launch(process, &request, launch_plan_terminal(request.plan),
 			container->sandbox->options.pipe_size, on_event, owner, err);
 	else
@@ -162,6 +167,16 @@ int container_exec(struct container *container, const char *exec_id, const Grpc_
 	}
 	*ret = process;
 	return 0;
+}
+
+int container_exec(struct container *container, const char *exec_id, const Grpc__Process *spec,
+	struct passed_streams *passed, process_event_fn on_event, void *owner, struct process **ret,
+	struct error *err)
+{
+	int r = launch_exec(container, exec_id, spec, passed, on_event, owner, ret, err);
+
+	passed_streams_close(passed);
+	return r;
 }
 
 void container_kill_all(struct container *container)
@@ -205,6 +220,7 @@ void container_free(struct container *container)
 	oom_target_remove(&container->oom);
 	while (!list_empty(&container->processes))
 		process_free(list_entry(container->processes.next, struct process, node));
+	passed_streams_close(&container->passed);
 	namespace_set_release(&container->namespaces);
 	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
 	cgroup_release(&container->cgroup);

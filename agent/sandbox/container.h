@@ -97,8 +97,9 @@ struct container {
 	struct stall_guard stall;
 	struct namespace_set namespaces; /* pinned when init is up; execs join them */
 	struct list_node processes;
-	struct list_node updates; /* container_update.c's: the first runs, the others wait */
-	struct process *init;	  /* NULL before launch and after it was collected and drained */
+	struct list_node updates;     /* container_update.c's: the first runs, the others wait */
+	struct passed_streams passed; /* the host's connections for init, until it is launched */
+	struct process *init; /* NULL before launch and after it was collected and drained */
 
 	const struct hook_set *hooks; /* in the arena; NULL before launch */
 	struct hook_run *hook_run; /* owned; hooks that run in a helper now (container_hooks.c) */
@@ -138,9 +139,13 @@ int container_create(struct sandbox *sandbox, struct arena *arena,
 /* The creator is gone (deadline, connection): undo; created() does not run any more. */
 void container_create_abandon(struct container *container);
 
-/* Launches an exec; events arrive at on_event. *ret is in container->processes. */
+/*
+ * Launches an exec; events arrive at on_event. *ret is in container->processes. Takes the passed
+ * connections whatever comes of it.
+ */
 int container_exec(struct container *container, const char *exec_id, const Grpc__Process *spec,
-	process_event_fn on_event, void *owner, struct process **ret, struct error *err);
+	struct passed_streams *passed, process_event_fn on_event, void *owner, struct process **ret,
+	struct error *err);
 /* SIGKILL to everything in the container's group; processes in no group of ours one by one. */
 void container_kill_all(struct container *container);
 /* Starts the teardown (idempotent); container->removed is woken when it is over and it is freed. */

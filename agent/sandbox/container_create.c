@@ -46,9 +46,6 @@ static int check_unsupported(const Grpc__CreateContainerRequest *request, struct
 	if (request->n_shared_mounts)
 		return error_set(
 			err, STATUS_UNIMPLEMENTED, 0, "shared_mounts are not supported yet");
-	if (request->stdin_port || request->stdout_port || request->stderr_port)
-		return error_set(err, STATUS_UNIMPLEMENTED, 0,
-			"stdin_port, stdout_port, stderr_port are not supported yet");
 	return 0;
 }
 
@@ -366,6 +363,8 @@ static int launch_init(struct container *container, struct error *err)
 	if (!container->init)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM,
 			"make init of container %s", container->id);
+	container->init->passed = container->passed;
+	passed_streams_init(&container->passed);
 	return process_launch(container->init, &request, launch_plan_terminal(request.plan),
 		container->sandbox->options.pipe_size, on_init_event, container, err);
 }
@@ -424,6 +423,7 @@ static struct container *new_container(
 	container->sandbox = sandbox;
 	container->request = request;
 	container->seccomp_fd = -1;
+	passed_streams_init(&container->passed);
 	cgroup_init(&container->cgroup);
 	namespace_set_init(&container->namespaces);
 	list_init(&container->processes);
@@ -434,9 +434,8 @@ static struct container *new_container(
 	return container;
 }
 
-int container_create(struct sandbox *sandbox, struct arena *arena,
-	const Grpc__CreateContainerRequest *request, container_created_fn created, void *owner,
-	struct container **ret, struct error *err)
+static int begin(struct sandbox *sandbox, struct arena *arena,
+	const Grpc__CreateContainerRequest *request, struct container **ret, struct error *err)
 {
 	struct container *container;
 	int r = check_request(sandbox, request, err);
@@ -457,6 +456,27 @@ int container_create(struct sandbox *sandbox, struct arena *arena,
 		container_free(container);
 		return error_prefix(err, "container %s", request->container_id);
 	}
+	*ret = container;
+	return 0;
+}
+
+int container_create(struct sandbox *sandbox, struct arena *arena,
+	const Grpc__CreateContainerRequest *request, container_created_fn created, void *owner,
+	struct container **ret, struct error *err)
+{
+	struct container *container = NULL;
+	struct passed_streams passed;
+	/* first of all: they end with any failure */
+	int r = passfd_claim(sandbox->passfd, request->stdin_port, request->stdout_port,
+		request->stderr_port, &passed, err);
+
+	if (r == 0)
+		r = begin(sandbox, arena, request, &container, err);
+	if (r < 0) {
+		passed_streams_close(&passed);
+		return r;
+	}
+	container->passed = passed;
 	arena_move(&container->arena, arena);
 	container->created = created;
 	container->created_owner = owner;

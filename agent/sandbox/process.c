@@ -34,6 +34,7 @@ struct process *process_new(struct container *container, const char *id)
 	process->state = PROCESS_FAILED;
 	process->launch.terminal_fd = -1;
 	process->slave_fd = -1;
+	passed_streams_init(&process->passed);
 	process_stream_init(&process->in);
 	process_stream_init(&process->out);
 	process_stream_init(&process->err);
@@ -50,6 +51,14 @@ static void close_streams(struct process *process, int value)
 	close_fd(&process->slave_fd);
 }
 
+static void free_copies(struct process *process)
+{
+	stream_copy_free(process->in_copy);
+	stream_copy_free(process->out_copy);
+	stream_copy_free(process->err_copy);
+	passed_streams_close(&process->passed);
+}
+
 void process_free(struct process *process)
 {
 	if (!process)
@@ -58,6 +67,7 @@ void process_free(struct process *process)
 	event_timer_stop(&process->grace_timer);
 	event_timer_stop(&process->linger_timer);
 	waiter_unlink(&process->oom_hold);
+	event_timer_stop(&process->copy_timer);
 	launch_abort(&process->launch);
 	list_remove(&process->node);
 	if (process->container->init == process)
@@ -66,8 +76,11 @@ void process_free(struct process *process)
 		list_remove(&process->lingering);
 		process->container->sandbox->lingering_count--;
 	}
+	free_copies(process);
 	close_streams(process, -ESRCH);
-	waiter_wake_all(&process->exited, -ESRCH);
+	/* one that has ended has a code, whatever held its answer (c9) */
+	waiter_wake_all(
+		&process->exited, process->state == PROCESS_EXITED ? process->exit_status : -ESRCH);
 	free(process->id);
 	free(process);
 }
@@ -89,6 +102,49 @@ static int make_stream(struct event_loop *loop, struct process_stream *stream, b
 	r = process_stream_open(loop, stream, readable_end ? fds[0] : fds[1], readable_end);
 	if (r < 0)
 		close_fd(child_end);
+	return r;
+}
+
+/* ---- streams of the host's own (passfd)
+ * --------------------------------------------------------- */
+
+static bool is_passed(const struct process *process)
+{
+	return process->passed.in >= 0 || process->passed.out >= 0 || process->passed.err >= 0;
+}
+
+static void settle(struct process *process);
+
+static void on_copy_end(struct stream_copy *copy, void *owner)
+{
+	struct process *process = owner;
+
+	/* nobody looks at its terminal any more: that is a hangup */
+	if (process->terminal && copy == process->out_copy)
+		process_stream_close(&process->in, -EPIPE);
+	settle(process);
+}
+
+static int start_copy(struct process *process, struct process_stream *stream, int *connection,
+	struct stream_copy **copy)
+{
+	if (*connection < 0 || stream->fd < 0)
+		return 0;
+	*copy = stream_copy_new(process->container->sandbox->loop, stream, take_fd(connection),
+		on_copy_end, process);
+	return *copy ? 0 : -errno;
+}
+
+/* Once the process's ends are there. What has no counterpart (stderr of a terminal) is closed. */
+static int start_copies(struct process *process)
+{
+	int r = start_copy(process, &process->in, &process->passed.in, &process->in_copy);
+
+	if (r == 0)
+		r = start_copy(process, &process->out, &process->passed.out, &process->out_copy);
+	if (r == 0)
+		r = start_copy(process, &process->err, &process->passed.err, &process->err_copy);
+	passed_streams_close(&process->passed);
 	return r;
 }
 
@@ -114,7 +170,8 @@ static int adopt_terminal(struct process *process)
 		close(out);
 		return r;
 	}
-	return process_stream_open(loop, &process->out, out, true);
+	r = process_stream_open(loop, &process->out, out, true);
+	return r < 0 ? r : start_copies(process);
 }
 
 int process_resize(struct process *process, uint16_t rows, uint16_t columns, struct error *err)
@@ -179,6 +236,22 @@ static void on_launch_event(struct launch *launch, enum launch_event event, cons
 		process->on_event(process, event, err);
 }
 
+/* With connections of the host's: only for those that are there, /dev/null for the others. */
+static int make_pipes(struct process *process, struct launch_stdio *stdio, uint32_t pipe_size)
+{
+	struct event_loop *loop = process->container->sandbox->loop;
+	bool passed = is_passed(process);
+	int r = 0;
+
+	if (!passed || process->passed.in >= 0)
+		r = make_stream(loop, &process->in, false, 0, &stdio->in);
+	if (r == 0 && (!passed || process->passed.out >= 0))
+		r = make_stream(loop, &process->out, true, pipe_size, &stdio->out);
+	if (r == 0 && (!passed || process->passed.err >= 0))
+		r = make_stream(loop, &process->err, true, pipe_size, &stdio->err);
+	return r < 0 || !passed ? r : start_copies(process);
+}
+
 static void on_launch_exit(struct launch *launch);
 
 int process_launch(struct process *process, const struct launch_request *request, bool terminal,
@@ -193,11 +266,7 @@ int process_launch(struct process *process, const struct launch_request *request
 	process->on_event = on_event;
 	process->owner = owner;
 	if (!terminal) {
-		r = make_stream(loop, &process->in, false, 0, &own.stdio.in);
-		if (r == 0)
-			r = make_stream(loop, &process->out, true, pipe_size, &own.stdio.out);
-		if (r == 0)
-			r = make_stream(loop, &process->err, true, pipe_size, &own.stdio.err);
+		r = make_pipes(process, &own.stdio, pipe_size);
 		if (r < 0)
 			error_errno(err, -r, "make the stdio pipes of process %s", process->id);
 	}
@@ -238,17 +307,41 @@ static void tell_waiters(struct process *process)
 	process->told = true;
 	waiter_unlink(&process->oom_hold);
 	event_timer_stop(&process->hold_timer);
+	event_timer_stop(&process->copy_timer);
 	waiter_wake_all(&process->exited, process->exit_status);
+}
+
+/* Nothing holds the answer of an ended process any more? */
+static void settle(struct process *process)
+{
+	bool copying = process->copies_awaited && !(stream_copy_over(process->out_copy) &&
+							  stream_copy_over(process->err_copy));
+
+	if (process->state == PROCESS_EXITED && !copying &&
+		!event_timer_running(&process->hold_timer))
+		tell_waiters(process);
 }
 
 static void on_oom_delivered(struct waiter *waiter, int value)
 {
-	tell_waiters(container_of(waiter, struct process, oom_hold));
+	struct process *process = container_of(waiter, struct process, oom_hold);
+
+	event_timer_stop(&process->hold_timer);
+	settle(process);
 }
 
 static void on_hold_over(struct event_timer *timer)
 {
-	tell_waiters(container_of(timer, struct process, hold_timer));
+	settle(container_of(timer, struct process, hold_timer));
+}
+
+/* The host does not read its stream: that holds up nothing else for longer. */
+static void on_copy_timeout(struct event_timer *timer)
+{
+	struct process *process = container_of(timer, struct process, copy_timer);
+
+	process->copies_awaited = false;
+	settle(process);
 }
 
 static void on_grace_over(struct event_timer *timer)
@@ -285,9 +378,11 @@ static void ended(struct process *process)
 		waiter_park(&container->oom.delivered, &process->oom_hold);
 		event_timer_start(
 			loop, &process->hold_timer, OOM_HOLD_MS, on_hold_over, "oom hold");
-	} else {
-		tell_waiters(process);
 	}
+	process->copies_awaited = true;
+	event_timer_start(
+		loop, &process->copy_timer, STREAM_LINGER_MS, on_copy_timeout, "last output");
+	settle(process);
 }
 
 static void on_launch_exit(struct launch *launch)

@@ -22,7 +22,9 @@
 #include "base/list.h"
 #include "base/waiter.h"
 #include "launch/launch.h"
+#include "sandbox/passfd.h"
 #include "sandbox/process_stream.h"
+#include "sandbox/stream_copy.h"
 
 struct container;
 struct process;
@@ -47,10 +49,13 @@ struct process {
 	enum process_state state;
 	bool terminal;
 	bool collected; /* WaitProcess has answered: unknown to every call but reads */
-	bool told;	/* waiters may be told (no OOM event is in the way) */
+	bool told;	/* waiters may be told: no OOM event and no copy is in the way */
 	struct launch launch;
 	int exit_status;		    /* exit code or 128 + signal; valid in EXITED */
 	struct process_stream in, out, err; /* a terminal: in and out are its master */
+	struct passed_streams passed;	    /* the host's connections (passfd), until they are: */
+	struct stream_copy *in_copy, *out_copy, *err_copy; /* owned; NULL: read by calls */
+	bool copies_awaited; /* the output of an ended process goes out before its exit code */
 	/*
 	 * A slave of ours, until the process has ended: without any, the master reports an end that
 	 * is none (a program may close its terminal and open /dev/tty again). -1 = none.
@@ -62,6 +67,7 @@ struct process {
 	struct waiter oom_hold;	   /* parked on the container's oom_target.delivered */
 	struct event_timer hold_timer;	/* the longest an OOM event may hold the answer */
 	struct event_timer grace_timer; /* after exit: how long a grandchild may keep a pipe open */
+	struct event_timer copy_timer;	/* the longest that its output may hold the exit code */
 	struct event_timer linger_timer; /* after collection: how long unread output stays */
 	process_event_fn on_event;	 /* launch events, for whoever started it */
 	void *owner;			 /* on_event's own */
@@ -74,7 +80,8 @@ void process_free(struct process *process);
 
 /*
  * Makes the pipes (pipe_size 0 = kernel's default) and launches. Events arrive at on_event. On
- * failure the process is FAILED and has no descriptor left.
+ * failure the process is FAILED and has no descriptor left. Connections in process->passed (at
+ * least one: all stdio is theirs, /dev/null where one is missing) are copied to and from.
  */
 int process_launch(struct process *process, const struct launch_request *request, bool terminal,
 	uint32_t pipe_size, process_event_fn on_event, void *owner, struct error *err);

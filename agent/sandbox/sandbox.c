@@ -19,6 +19,7 @@
 #include "kernel/mount.h"
 #include "sandbox/container.h"
 #include "sandbox/network.h"
+#include "sandbox/passfd.h"
 #include "sandbox/sandbox.h"
 
 /* As PID 1 all containers live under this group ("Room for the agent" in docs/architecture.md). */
@@ -64,6 +65,16 @@ static int open_groups(struct sandbox *sandbox, struct error *err)
 	return r;
 }
 
+static int listen_for_streams(struct sandbox *sandbox, struct error *err)
+{
+	struct address address;
+
+	if (address_parse(sandbox->options.passfd_address, &address, err) < 0)
+		return -EINVAL;
+	sandbox->passfd = passfd_new(sandbox->loop, &address, err);
+	return sandbox->passfd ? 0 : -EIO;
+}
+
 int sandbox_init(struct sandbox *sandbox, struct event_loop *loop,
 	const struct sandbox_options *options, struct error *err)
 {
@@ -93,7 +104,7 @@ int sandbox_init(struct sandbox *sandbox, struct event_loop *loop,
 	sandbox->worker = worker_new(loop);
 	if (!sandbox->worker)
 		return error_errno(err, errno, "fork the worker process");
-	return 0;
+	return str_empty(options->passfd_address) ? 0 : listen_for_streams(sandbox, err);
 }
 
 void sandbox_release(struct sandbox *sandbox)
@@ -101,6 +112,7 @@ void sandbox_release(struct sandbox *sandbox)
 	while (!list_empty(&sandbox->containers))
 		container_free(list_entry(sandbox->containers.next, struct container, node));
 	network_release(sandbox);
+	passfd_free(sandbox->passfd);
 	worker_free(sandbox->worker);
 	oom_monitor_free(sandbox->oom);
 	cgroup_events_free(sandbox->cgroup_events);

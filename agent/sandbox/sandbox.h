@@ -30,7 +30,8 @@ struct sandbox_options {
 	uint32_t oom_window_ms;	 /* oom_monitor_set_window() */
 	struct stall_options stall_guard; /* of containers that do not say */
 	uint32_t pipe_size;		  /* stdio pipes; 0 = kernel's default */
-	const char *run_directory;	  /* "/run/kata-containers"; tests may use another */
+	const char *passfd_address; /* where the host's stdio connections come in; "" = nowhere */
+	const char *run_directory;  /* "/run/kata-containers"; tests may use another */
 	uint64_t device_timeout_ms; /* how long storages and network calls wait for a device */
 };
 
@@ -46,6 +47,7 @@ struct sandbox {
 	struct cgroup_events *cgroup_events;
 	struct oom_monitor *oom;
 	struct worker *worker;
+	struct passfd *passfd; /* NULL: none is listened for */
 	struct storage_table storages;
 	struct list_node containers;
 	unsigned container_count;

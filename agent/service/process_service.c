@@ -85,18 +85,22 @@ static void exec_cancelled(struct rpc_call *call, int reason)
 HANDLER(exec_process)
 {
 	const Grpc__ExecProcessRequest *request = (void *)call->request;
-	struct container *container =
-		find_container(context, request->container_id, STATUS_INTERNAL, err);
+	struct sandbox *sandbox = context;
+	struct passed_streams passed;
+	struct container *container;
 	struct process *process;
-	int r;
+	int r = passfd_claim(sandbox->passfd, request->stdin_port, request->stdout_port,
+		request->stderr_port, &passed, err);
 
-	if (!container)
+	if (r < 0)
+		return r;
+	container = find_container(sandbox, request->container_id, STATUS_INTERNAL, err);
+	if (!container) {
+		passed_streams_close(&passed);
 		return -ENOENT;
-	if (request->stdin_port || request->stdout_port || request->stderr_port)
-		return error_set(err, STATUS_UNIMPLEMENTED, 0,
-			"stdin_port, stdout_port, stderr_port are not supported yet");
-	r = container_exec(
-		container, request->exec_id, request->process, on_exec_event, call, &process, err);
+	}
+	r = container_exec(container, request->exec_id, request->process, &passed, on_exec_event,
+		call, &process, err);
 	if (r < 0)
 		return r;
 	call->data = process;

@@ -94,6 +94,9 @@ static int read_stream(
 	if (want_stderr && process->terminal)
 		return 0;
 	stream = want_stderr ? &process->err : &process->out;
+	/* its bytes go to a connection of the host's (passfd); none is stolen from there */
+	if (want_stderr ? process->err_copy : process->out_copy)
+		return 0;
 	r = waiter_list_empty(&stream->waiters) ? try_read(call, process, stream, err) : -EAGAIN;
 	if (r != -EAGAIN)
 		return r;
@@ -216,6 +219,10 @@ HANDLER(write_stdin)
 		close_after_writers(&process->in);
 		return 0;
 	}
+	if (process->in_copy)
+		return error_set(err, STATUS_INTERNAL, 0,
+			"write stdin of container %s: it comes from a connection of its own",
+			container->id);
 	if (process->in.fd < 0 || process->in.close_when_written)
 		return error_errno(
 			err, EPIPE, "write stdin of container %s: it is closed", container->id);

@@ -241,6 +241,7 @@ int vsock_device_dial(struct vsock_device *dev, uint32_t port, uint64_t timeout_
 	}
 	dial->conn->dial = dial;
 	dial->base.cancel = cancel_dial;
+	dial->base.from_port = dial->conn->host_port;
 	dial->dev = dev;
 	dial->done = done;
 	dial->owner = owner;

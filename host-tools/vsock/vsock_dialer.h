@@ -30,6 +30,7 @@ typedef void (*vsock_dial_fn)(void *owner, int result, int fd);
  */
 struct vsock_dial {
 	void (*cancel)(struct vsock_dial *dial);
+	uint32_t from_port; /* our end's, as the guest sees it; 0 = getsockname(2) tells */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <linux/vm_sockets.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -40,8 +41,8 @@ struct client {
 	struct vsock_listener *listener;
 	struct event_source source; /* descriptor owned while added */
 	struct event_timer deadline;
-	struct vsock_dial *dial; /* under way */
-	uint32_t port;
+	struct vsock_dial *dial;  /* under way */
+	uint32_t port, from_port; /* the guest's, and the one it is called from */
 	char line[LINE_MAX_BYTES];
 	size_t len;
 	struct vsock_relay relay;
@@ -73,6 +74,22 @@ static void on_deadline(struct event_timer *timer)
 	client_free(container_of(timer, struct client, deadline));
 }
 
+/*
+ * The number of our end, as with Firecracker: a peer may go by the port it is called from (passfd's
+ * does). The guest's own where the carrier has none.
+ */
+static uint32_t answered_port(const struct client *client, int fd)
+{
+	struct sockaddr_vm own = {0};
+	socklen_t len = sizeof(own);
+
+	if (client->from_port)
+		return client->from_port;
+	if (getsockname(fd, (struct sockaddr *)&own, &len) == 0 && own.svm_family == AF_VSOCK)
+		return own.svm_port;
+	return client->port;
+}
+
 /* Refused, too late, not up: the client sees end of file without a line and tries again. */
 static void on_dialled(void *owner, int result, int fd)
 {
@@ -86,7 +103,7 @@ static void on_dialled(void *owner, int result, int fd)
 		client_free(client);
 		return;
 	}
-	len = snprintf(line, sizeof(line), "OK %u\n", client->port);
+	len = snprintf(line, sizeof(line), "OK %u\n", answered_port(client, fd));
 	/* Its socket is empty: a line fits, or the client is gone. */
 	if (send(client_fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) != len) {
 		close(fd);
@@ -121,8 +138,10 @@ static int start_dial(struct client *client)
 	r = event_source_set(&client->source, EPOLLHUP);
 	if (r < 0)
 		return r;
-	return vsock_dial(
-		&listener->dialer, client->port, 0, on_dialled, client, &client->dial, NULL);
+	r = vsock_dial(&listener->dialer, client->port, 0, on_dialled, client, &client->dial, NULL);
+	if (r == 0)
+		client->from_port = client->dial->from_port;
+	return r;
 }
 
 /*

@@ -1,9 +1,9 @@
 /*
  * vsock_listener: a hybrid-vsock unix socket to the guest, as Firecracker has it
- * (host-side.md 4.3): a client connects, writes "CONNECT PORT\n", reads "OK PORT\n", then has a raw
- * stream to that port of the guest; refused means closed without a line. Bytes after the newline
- * belong to the stream. In the other direction a dial of the guest to host port P reaches the
- * socket PATH_P, if somebody listens there.
+ * (host-side.md 4.3): a client connects, writes "CONNECT PORT\n", reads "OK N\n" (N: the port of
+ * our end, as the guest sees it), then has a raw stream to that port of the guest; refused means
+ * closed without a line. Bytes after the newline belong to the stream. In the other direction a
+ * dial of the guest to host port P reaches the socket PATH_P, if somebody listens there.
  *
  * Used by `cradle run --listen` and by tests. Nothing here sleeps.
  */

@@ -68,9 +68,11 @@ static void make_rootfs(struct agent *agent)
 	}
 }
 
-static void run_agent(const struct agent *agent, const char *log)
+static void run_agent(const struct agent *agent, const char *log, const char *const *arguments)
 {
 	char address[128];
+	const char *argv[16] = {
+		"cradle-agent", "--server-addr", address, "--log-level", "debug", NULL};
 	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -80,7 +82,9 @@ static void run_agent(const struct agent *agent, const char *log)
 		mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
 		die("make the agent's mount namespace (root is needed)");
 	str_format(address, sizeof(address), "unix://%s", agent->socket);
-	execl(AGENT_PATH, "cradle-agent", "--server-addr", address, "--log-level", "debug", NULL);
+	for (size_t i = 0; arguments && arguments[i]; i++)
+		argv[5 + i] = arguments[i];
+	execv(AGENT_PATH, (char *const *)argv);
 	die("exec " AGENT_PATH);
 }
 
@@ -126,6 +130,11 @@ static void sweep_dead_groups(void)
 
 void agent_start(struct agent *agent)
 {
+	agent_start_with(agent, NULL);
+}
+
+void agent_start_with(struct agent *agent, const char *const *arguments)
+{
 	sweep_dead_groups();
 	memset(agent, 0, sizeof(*agent));
 	make_rootfs(agent);
@@ -134,7 +143,7 @@ void agent_start(struct agent *agent)
 	signal(SIGPIPE, SIG_IGN);
 	agent->pid = fork();
 	if (agent->pid == 0)
-		run_agent(agent, scratch_path("agent.log"));
+		run_agent(agent, scratch_path("agent.log"), arguments);
 	agent->client = agent_connect(agent);
 }
 
@@ -157,7 +166,7 @@ static void run_cradle(const struct agent *agent, const char *memory, int out)
 	dup2(log, 2);
 	execl(CRADLE_PATH, "cradle", "run", "--hold", "--listen", agent->socket, "--rootfs",
 		ROOTFS_PATH, "--kernel", KERNEL_PATH, "--initrd", INITRD_PATH, "--memory", memory,
-		NULL);
+		"--append", "agent.passfd_listener_port=1027", NULL);
 	die("exec " CRADLE_PATH);
 }
 

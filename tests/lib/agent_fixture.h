@@ -34,6 +34,8 @@ struct agent_census {
 };
 
 void agent_start(struct agent *agent);
+/* With more arguments: NULL-terminated words, at most 8. */
+void agent_start_with(struct agent *agent, const char *const *arguments);
 /*
  * The same for a guest: `cradle run --hold` boots one and keeps it; the client goes through its
  * hybrid-vsock socket. The sandbox is made already. memory as for --memory.

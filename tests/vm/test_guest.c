@@ -10,7 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/strings.h"
 #include "lib/device_checks.h"
 #include "lib/test_main.h"
@@ -504,9 +509,69 @@ static void test_cost_of_the_agent(void **state)
 	assert_string_equal(text, second);
 }
 
+/* ---- stdio over vsock (passfd) ---- */
+
+/* A connection to the listener; *port is what it comes from, as the guest sees it. */
+static int dial_passfd(uint32_t *port)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char line[64] = "";
+	size_t n = 0;
+
+	str_copy(address.sun_path, sizeof(address.sun_path), agent.socket);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(write(fd, "CONNECT 1027\n", 13), 13);
+	while (n < sizeof(line) - 1 && read(fd, line + n, 1) == 1 && line[n] != '\n')
+		n++;
+	assert_int_equal(sscanf(line, "OK %" SCNu32, port), 1);
+	return fd;
+}
+
+static size_t read_to_end(int fd, char *data, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size && (n = read(fd, data + len, size - len)) > 0)
+		len += (size_t)n;
+	return len;
+}
+
+/* c43, c60: half a MiB there and back over vsock's own flow control, and the exit code after it. */
+static void test_c43_passfd(void **state)
+{
+	static const char *const argv[] = {"sh", "-c", "cat; echo oops >&2; exit 5", NULL};
+	static char sent[512 << 10], back[sizeof(sent) + 1];
+	_cleanup_fd_ int in = -1, out = -1, err = -1;
+	struct test_container c;
+	pid_t writer;
+
+	for (size_t i = 0; i < sizeof(sent); i++)
+		sent[i] = (char)(i * 31 + i / 65537);
+	container_fill(&c, &agent, "passed", argv);
+	in = dial_passfd(&c.request.stdin_port);
+	out = dial_passfd(&c.request.stdout_port);
+	err = dial_passfd(&c.request.stderr_port);
+	container_send(&agent, &c);
+	container_start_id(&agent, "passed");
+	writer = fork();
+	if (writer == 0)
+		_exit(write(in, sent, sizeof(sent)) == sizeof(sent) ? 0 : 1);
+	close_fd(&in);
+	assert_int_equal(read_to_end(out, back, sizeof(back)), sizeof(sent));
+	assert_memory_equal(back, sent, sizeof(sent));
+	assert_int_equal(read_to_end(err, back, sizeof(back)), 5);
+	assert_memory_equal(back, "oops\n", 5);
+	assert_int_equal(waitpid(writer, NULL, 0), writer);
+	assert_int_equal(container_wait(&agent, "passed", ""), 5);
+	container_remove_id(&agent, "passed");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_pid_1),
 	cmocka_unit_test(test_a_container),
+	cmocka_unit_test(test_c43_passfd),
 	cmocka_unit_test(test_limits_are_exact),
 	cmocka_unit_test(test_c30_device_control),
 	cmocka_unit_test(test_statistics),

@@ -219,7 +219,22 @@ static void test_init_ignores_arguments(void **state)
 	assert_int_equal(heard.count, 0);
 }
 
+static void test_passfd_port(void **state)
+{
+	struct agent_config config;
+
+	agent_config_init(&config);
+	assert_string_equal(config.passfd_addr, "");
+	agent_config_parse_cmdline(&config, "agent.passfd_listener_port=1027", NULL);
+	assert_string_equal(config.passfd_addr, "vsock://-1:1027");
+	agent_config_parse_cmdline(&config, "agent.passfd_listener_port=x", NULL);
+	assert_string_equal(config.passfd_addr, "vsock://-1:1027");
+	agent_config_parse_cmdline(&config, "agent.passfd_listener_port=0", NULL);
+	assert_string_equal(config.passfd_addr, "");
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_passfd_port),
 	cmocka_unit_test(test_defaults),
 	cmocka_unit_test(test_every_key),
 	cmocka_unit_test(test_last_word_wins),

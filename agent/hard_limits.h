@@ -173,6 +173,9 @@
 /* How long a killed container may still have processes before its removal is given up and reported.
  */
 #define KILL_TIMEOUT_MS 10000
+/* How often it is looked at meanwhile where the kernel does not tell (cgroup v1): doubling. */
+#define LOOK_AGAIN_MIN_MS 2
+#define LOOK_AGAIN_MAX_MS 200
 
 /*
  * Reading a file of the host's share, and asking for the attributes of what is mounted from it:

@@ -3,91 +3,78 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "base/parse.h"
 #include "base/path.h"
 #include "base/strings.h"
-#include "hard_limits.h"
+#include "kernel/cgroup_tree.h"
+#include "kernel/cgroup_versions.h"
 
-/*
- * On directories above containers' groups that we made. Kept in the kernel, not in a struct:
- * several containers may share one, and the last to go takes it along, whoever made it.
- */
-#define MADE_BY_US "trusted.cradle"
+/* ---- hierarchies ---- */
 
-static bool is_cgroup2(const char *path)
+/* Where processes are looked for on a machine with v1 alone: the freezer can stop them there. */
+static const struct cgroup_hierarchy *home_of_v1(const struct cgroup_hierarchies *v1)
 {
-	struct statfs fs;
+	static const char *const wanted[] = {"freezer", "pids", "memory", "devices"};
+	const struct cgroup_hierarchy *home = NULL;
 
-	return statfs(path, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+	for (size_t i = 0; i < ARRAY_SIZE(wanted) && !home; i++)
+		home = cgroup_hierarchies_find(v1, wanted[i]);
+	return home ? home : v1->count ? &v1->list[0] : NULL;
 }
 
-/* Is the word in a list with blanks between? */
-static bool has_word(const char *list, const char *word)
+static int find_home(struct cgroup_root *root, struct error *err)
 {
-	size_t len = strlen(word);
+	static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+	const struct cgroup_hierarchy *home;
 
-	for (const char *at = list; (at = strstr(at, word)); at += len)
-		if ((at == list || at[-1] == ' ') && strchr(" \n", at[len]))
-			return true;
-	return false;
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++)
+		if (cgroup_v2_mounted_at(mounts[i]))
+			return str_copy(root->mount, sizeof(root->mount), mounts[i]);
+	home = home_of_v1(&root->v1);
+	if (!home)
+		return error_errno(err, ENODEV,
+			"find cgroup2 at /sys/fs/cgroup or /sys/fs/cgroup/unified, or a mounted "
+			"cgroup v1 hierarchy");
+	root->v1_only = true;
+	return str_copy(root->mount, sizeof(root->mount), home->mount);
 }
 
-/*
- * One write per controller: a controller that cannot be enabled must not take the others along.
- * What is enabled already, as in the parent of all containers, is only read.
- */
-static void enable_controllers(const char *mount, const char *dir)
+static int make_parent(struct cgroup_root *root, const char *parent, struct error *err)
 {
-	char path[PATH_MAX], list[256], enabled[256], word[64];
-	const char *p = list;
-	int used;
-
-	if (path_join(path, sizeof(path), mount, "cgroup.controllers") < 0 ||
-		file_read(path, list, sizeof(list)) < 0)
-		return;
-	if (path_join(path, sizeof(path), dir, "cgroup.subtree_control") < 0)
-		return;
-	if (file_read(path, enabled, sizeof(enabled)) < 0)
-		enabled[0] = '\0';
-	for (; sscanf(p, "%62s%n", word + 1, &used) == 1; p += used) {
-		word[0] = '+';
-		if (!has_word(enabled, word + 1))
-			file_write(path, word);
-	}
+	if (path_join(root->base, sizeof(root->base), root->mount, parent) < 0)
+		return error_invalid(err, "cgroup parent '%s' is too long", parent);
+	if (!root->v1_only)
+		cgroup_v2_enable(root->mount, root->mount);
+	if (mkdir(root->base, 0755) < 0 && errno != EEXIST)
+		return error_errno(err, errno, "make cgroup %s", root->base);
+	if (!root->v1_only)
+		cgroup_v2_enable(root->mount, root->base);
+	return 0;
 }
 
 int cgroup_root_open(struct cgroup_root *root, const char *parent, struct error *err)
 {
-	static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-	const char *mount = NULL;
+	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(mounts) && !mount; i++)
-		if (is_cgroup2(mounts[i]))
-			mount = mounts[i];
-	if (!mount)
-		return error_errno(
-			err, ENODEV, "find cgroup2 at /sys/fs/cgroup or /sys/fs/cgroup/unified");
-	str_copy(root->mount, sizeof(root->mount), mount);
-	str_copy(root->base, sizeof(root->base), mount);
-	if (!parent)
-		return 0;
-	enable_controllers(mount, mount);
-	if (path_join(root->base, sizeof(root->base), mount, parent) < 0)
-		return error_invalid(err, "cgroup parent '%s' is too long", parent);
-	if (mkdir(root->base, 0755) < 0 && errno != EEXIST)
-		return error_errno(err, errno, "make cgroup %s", root->base);
-	enable_controllers(mount, root->base);
-	return 0;
+	memset(root, 0, sizeof(*root));
+	r = cgroup_hierarchies_read(&root->v1, NULL);
+	if (r < 0)
+		return error_errno(err, -r, "read /proc/self/mountinfo");
+	r = find_home(root, err);
+	if (r < 0)
+		return r;
+	str_copy(root->base, sizeof(root->base), root->mount);
+	return parent ? make_parent(root, parent, err) : 0;
+}
+
+bool cgroup_root_v1_has(const struct cgroup_root *root, const char *controller)
+{
+	return root && cgroup_hierarchies_find(&root->v1, controller);
 }
 
 int cgroup_path_for(const struct cgroup_root *root, const char *cgroups_path,
@@ -113,165 +100,197 @@ int cgroup_path_for(const struct cgroup_root *root, const char *cgroups_path,
 	return 0;
 }
 
+/* ---- one group ---- */
+
 void cgroup_init(struct cgroup *cgroup)
 {
 	cgroup->path[0] = '\0';
 	cgroup->fd = -1;
+	cgroup->root = NULL;
 }
 
-/* Removes the directories above path that we made, innermost first, up to one that is in use. */
-static void remove_made_above(const char *path)
+static const char *relative_path(const struct cgroup *cgroup)
 {
-	char dir[PATH_MAX], *slash;
+	return cgroup->path + strlen(cgroup->root->mount);
+}
 
-	str_copy(dir, sizeof(dir), path);
-	while ((slash = strrchr(dir, '/')) && slash != dir) {
-		*slash = '\0';
-		if (getxattr(dir, MADE_BY_US, NULL, 0) >= 0 ? rmdir(dir) < 0 : errno != ENOENT)
-			return;
+int cgroup_dir(const struct cgroup *cgroup, const char *controller, char *out, size_t size)
+{
+	const struct cgroup_hierarchy *v1 =
+		cgroup->root ? cgroup_hierarchies_find(&cgroup->root->v1, controller) : NULL;
+
+	if (v1)
+		return str_format(out, size, "%s%s", v1->mount, relative_path(cgroup)) < 0
+			       ? -ENAMETOOLONG
+			       : 0;
+	return cgroup->root && cgroup->root->v1_only ? -ENOENT : str_copy(out, size, cgroup->path);
+}
+
+ssize_t cgroup_read(const struct cgroup *cgroup, const char *controller, const char *file,
+	char *out, size_t size)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	int r;
+
+	if (!cgroup_root_v1_has(cgroup->root, controller) &&
+		!(cgroup->root && cgroup->root->v1_only))
+		return file_read_at(cgroup->fd, file, out, size);
+	r = cgroup_dir(cgroup, controller, dir, sizeof(dir));
+	if (r == 0)
+		r = path_join(path, sizeof(path), dir, file);
+	return r < 0 ? r : file_read(path, out, size);
+}
+
+int cgroup_write(
+	const struct cgroup *cgroup, const char *controller, const char *file, const char *value)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	int r;
+
+	if (!cgroup_root_v1_has(cgroup->root, controller) &&
+		!(cgroup->root && cgroup->root->v1_only))
+		return file_write_at(cgroup->fd, file, value);
+	r = cgroup_dir(cgroup, controller, dir, sizeof(dir));
+	if (r == 0)
+		r = path_join(path, sizeof(path), dir, file);
+	return r < 0 ? r : file_write(path, value);
+}
+
+static void made_v2(const char *mount, const char *dir, bool last)
+{
+	if (!last)
+		cgroup_v2_enable(mount, dir);
+}
+
+static void made_cpuset(const char *mount, const char *dir, bool last)
+{
+	cgroup_v1_fill_cpuset(dir);
+}
+
+/* v1: its directories, home's among them when home is v1; up to `count` hierarchies. */
+static void remove_v1(const struct cgroup_root *root, const char *relative, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char path[PATH_MAX];
+
+		str_format(path, sizeof(path), "%s%s", root->v1.list[i].mount, relative);
+		cgroup_tree_remove(path);
 	}
 }
 
-/* mkdir every component below the root's mount. *made: the last one is there, and is ours. */
-static int make_components(
-	const struct cgroup_root *root, const char *path, bool *made, struct error *err)
+static int make_v1(const struct cgroup_root *root, const char *relative, struct error *err)
 {
-	char dir[PATH_MAX];
-	char *p;
+	const struct cgroup_hierarchy *cpuset = cgroup_hierarchies_find(&root->v1, "cpuset");
 
-	str_copy(dir, sizeof(dir), path);
-	for (p = dir + strlen(root->mount) + 1; p; *p++ = '/') {
-		bool last;
+	for (size_t i = 0; i < root->v1.count; i++) {
+		const struct cgroup_hierarchy *h = &root->v1.list[i];
+		char path[PATH_MAX];
+		int r = str_format(path, sizeof(path), "%s%s", h->mount, relative);
 
-		p = strchr(p, '/');
-		last = !p;
-		if (p)
-			*p = '\0';
-		if (mkdir(dir, 0755) == 0) {
-			*made = last;
-			if (!last)
-				setxattr(dir, MADE_BY_US, "", 0, 0);
-		} else if (errno != EEXIST) {
-			return error_errno(err, errno, "make cgroup %s", dir);
-		} else if (last) {
-			return error_set(err, STATUS_ALREADY_EXISTS, EEXIST, "make cgroup %s", dir);
+		if (r < 0)
+			r = error_errno(err, -r, "make cgroup %s%s", h->mount, relative);
+		else
+			r = cgroup_tree_make(h->mount, path, h == cpuset ? made_cpuset : NULL, err);
+		if (r < 0) {
+			remove_v1(root, relative, i);
+			return r;
 		}
-		if (last)
-			return 0;
-		enable_controllers(root->mount, dir);
 	}
 	return 0;
 }
 
-/* Kernels before 4.14 have no such files: there the walk of the removal has its own end. */
-static void bound_nesting(int fd)
+static int make_directories(const struct cgroup_root *root, const char *path, struct error *err)
 {
-	char number[16];
+	int r;
 
-	str_format(number, sizeof(number), "%d", CGROUP_DEPTH_MAX);
-	file_write_at(fd, "cgroup.max.depth", number);
-	str_format(number, sizeof(number), "%d", CGROUP_DESCENDANTS_MAX);
-	file_write_at(fd, "cgroup.max.descendants", number);
+	if (root->v1_only)
+		return make_v1(root, path + strlen(root->mount), err);
+	if (str_eq(root->base, root->mount))
+		cgroup_v2_enable(root->mount, root->mount);
+	r = cgroup_tree_make(root->mount, path, made_v2, err);
+	if (r < 0)
+		return r;
+	r = make_v1(root, path + strlen(root->mount), err);
+	if (r < 0)
+		cgroup_tree_remove(path);
+	return r;
 }
 
 int cgroup_create(
 	struct cgroup *cgroup, const struct cgroup_root *root, const char *path, struct error *err)
 {
-	bool made = false;
-	int fd, r;
+	int r = make_directories(root, path, err);
 
-	if (str_eq(root->base, root->mount))
-		enable_controllers(root->mount, root->mount);
-	r = make_components(root, path, &made, err);
 	if (r < 0)
-		goto undo;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0) {
-		r = error_errno(err, errno, "open cgroup %s", path);
-		goto undo;
-	}
+		return r;
 	str_copy(cgroup->path, sizeof(cgroup->path), path);
-	cgroup->fd = fd;
-	bound_nesting(fd);
+	cgroup->root = root;
+	cgroup->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup->fd < 0) {
+		r = error_errno(err, errno, "open cgroup %s", path);
+		remove_v1(root, relative_path(cgroup), root->v1.count);
+		cgroup_tree_remove(path);
+		cgroup_init(cgroup);
+		return r;
+	}
+	if (!root->v1_only)
+		cgroup_v2_bound_nesting(cgroup->fd);
 	return 0;
-undo:
-	if (made)
-		rmdir(path);
-	remove_made_above(path);
-	return r;
+}
+
+int cgroup_clone_fd(const struct cgroup *cgroup)
+{
+	return cgroup->root && cgroup->root->v1_only ? -1 : cgroup->fd;
 }
 
 int cgroup_kill(const struct cgroup *cgroup)
 {
+	if (cgroup->root->v1_only)
+		return cgroup_v1_kill(cgroup);
 	return file_write_at(cgroup->fd, "cgroup.kill", "1");
 }
 
 int cgroup_freeze(const struct cgroup *cgroup, bool freeze)
 {
-	return file_write_at(cgroup->fd, "cgroup.freeze", freeze ? "1" : "0");
+	int r = -ENOENT;
+
+	if (!cgroup->root->v1_only)
+		r = file_write_at(cgroup->fd, "cgroup.freeze", freeze ? "1" : "0");
+	/* a hybrid machine with a kernel before 5.2 */
+	if (r == -ENOENT && cgroup->root->v1.count)
+		r = cgroup_v1_freeze(cgroup, freeze);
+	return r;
 }
 
 int cgroup_populated(const struct cgroup *cgroup)
 {
-	char text[256];
-	uint64_t value;
-	int r;
-
-	r = file_read_at(cgroup->fd, "cgroup.events", text, sizeof(text));
-	if (r < 0)
-		return r;
-	r = parse_keyed_u64(text, "populated", &value);
-	return r < 0 ? r : value != 0;
-}
-
-/* Depth first; every directory below is a child group (files of cgroupfs cannot be removed). */
-static int remove_below(int parent, unsigned depth)
-{
-	_cleanup_dir_ DIR *dir = NULL;
-	struct dirent *entry;
-	int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while ((entry = readdir(dir))) {
-		int child, r;
-
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-			continue;
-		if (depth == 0)
-			return -ELOOP;
-		child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (child < 0)
-			continue;
-		r = remove_below(child, depth - 1);
-		close(child);
-		if (r == 0 && unlinkat(fd, entry->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-			r = -errno;
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (cgroup->fd < 0)
+		return -EBADF;
+	return cgroup->root->v1_only ? cgroup_v1_populated(cgroup->fd)
+				     : cgroup_v2_populated(cgroup->fd);
 }
 
 int cgroup_remove(struct cgroup *cgroup)
 {
-	int r;
+	int r = 0;
 
 	if (cgroup->fd < 0)
 		return 0;
-	r = remove_below(cgroup->fd, CGROUP_DEPTH_MAX);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	if (rmdir(cgroup->path) < 0 && errno != ENOENT)
-		return -errno;
-	remove_made_above(cgroup->path);
-	cgroup_release(cgroup);
-	return 0;
+	for (size_t i = 0; i < cgroup->root->v1.count; i++) {
+		char path[PATH_MAX];
+		int one;
+
+		str_format(path, sizeof(path), "%s%s", cgroup->root->v1.list[i].mount,
+			relative_path(cgroup));
+		one = cgroup_tree_remove(path);
+		if (r == 0)
+			r = one;
+	}
+	if (r == 0 && !cgroup->root->v1_only)
+		r = cgroup_tree_remove(cgroup->path);
+	if (r == 0)
+		cgroup_release(cgroup);
+	return r;
 }
 
 void cgroup_release(struct cgroup *cgroup)

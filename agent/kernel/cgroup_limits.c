@@ -9,145 +9,67 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/strings.h"
+#include "kernel/cgroup_limits_plan.h"
 
-/* Most writes one spec can ask for, apart from its per-device lists. */
-#define FIXED_WRITES 16
+/* Most writes one spec can ask for, apart from its lists. */
+#define FIXED_WRITES 24
 
-/* What a group has now, as far as a new value depends on it. */
-struct group_now {
-	char quota[24]; /* first word of cpu.max */
-	uint64_t period;
-	uint64_t memory_max, swap_max; /* UINT64_MAX = none */
-};
+static const struct group_now fresh = {true, "max", 100000, UINT64_MAX, UINT64_MAX};
 
-static const struct group_now fresh = {"max", 100000, UINT64_MAX, UINT64_MAX};
-
-struct planner {
-	struct arena *arena;
-	const struct group_now *now;
-	struct cgroup_writes *writes;
-	size_t room;
-	bool failed;
-};
-
-static void add(struct planner *p, const char *controller, const char *file, char *value)
+void limits_add(struct limits_planner *p, const char *controller, const char *file,
+	const char *value, unsigned flags)
 {
 	if (!value || !file || p->writes->count == p->room) {
 		p->failed = true;
 		return;
 	}
-	p->writes->list[p->writes->count++] = (struct cgroup_write){controller, file, value};
+	p->writes->list[p->writes->count++] = (struct cgroup_write){controller, file, value, flags};
 }
 
-#define number(p, fmt, value) arena_printf((p)->arena, fmt, (value))
+/* ---- planning ---- */
 
-/*
- * OCI counts memory plus swap, v2 swap alone (sharp edge c17): the memory is the new limit, or else
- * the one that the group has. *ret: -1 = not asked for.
- */
-static int swap_alone(
-	struct planner *p, const Grpc__LinuxMemory *memory, int64_t *ret, struct error *err)
+/* "2MB" as the kernel spells it: what a limit is a multiple of. 0: not to be told. */
+static uint64_t huge_page_size(const char *name)
 {
-	uint64_t limit = memory->limit > 0 ? (uint64_t)memory->limit : p->now->memory_max;
+	uint64_t size = 0;
+	size_t digits = strspn(name, "0123456789");
+	char number[16];
 
-	*ret = -1;
-	if (memory->swap <= 0)
+	if (digits == 0 || digits >= sizeof(number))
 		return 0;
-	if (limit == UINT64_MAX)
-		limit = 0;
-	if ((uint64_t)memory->swap < limit)
-		return error_invalid(err,
-			"Linux.Resources.Memory.Swap %" PRId64
-			" (memory plus swap) is below Memory.Limit %" PRIu64,
-			memory->swap, limit);
-	*ret = memory->swap - (int64_t)limit;
-	return 0;
+	memcpy(number, name, digits);
+	number[digits] = '\0';
+	if (parse_u64(number, &size) < 0 || size > UINT32_MAX)
+		return 0;
+	return str_eq(name + digits, "KB")   ? size << 10
+	       : str_eq(name + digits, "MB") ? size << 20
+	       : str_eq(name + digits, "GB") ? size << 30
+					     : 0;
 }
 
-/*
- * Swap that grows comes before memory that shrinks, so that what no longer fits has somewhere to
- * go; swap that shrinks comes after it, for the same reason.
+/* The kernel rounds down to whole pages; so do we, that what is read back is what was asked (c23).
  */
-static int plan_memory(struct planner *p, const Grpc__LinuxMemory *memory, struct error *err)
+static void plan_huge_size(struct limits_planner *p, const Grpc__LinuxHugepageLimit *limit)
 {
-	int64_t swap;
-	int r;
+	bool v1 = cgroup_root_v1_has(p->root, "hugetlb");
+	uint64_t page = huge_page_size(limit->pagesize), bytes = limit->limit;
+	const char *file = arena_printf(
+		p->arena, v1 ? "hugetlb.%s.limit_in_bytes" : "hugetlb.%s.max", limit->pagesize);
 
-	if (memory->swappiness > 100)
-		return error_invalid(err,
-			"Linux.Resources.Memory.Swappiness %" PRIu64 " is over 100",
-			memory->swappiness);
-	if (memory->disableoomkiller)
-		log_printf(LOG_WARN, "cgroup",
-			"Memory.DisableOOMKiller does not exist on cgroup v2: ignored");
-	r = swap_alone(p, memory, &swap, err);
-	if (r < 0)
-		return r;
-	if (swap >= 0 && (uint64_t)swap > p->now->swap_max)
-		add(p, "memory", "memory.swap.max", number(p, "%" PRId64, swap));
-	if (memory->limit > 0)
-		add(p, "memory", "memory.max", number(p, "%" PRId64, memory->limit));
-	if (memory->reservation > 0)
-		add(p, "memory", "memory.low", number(p, "%" PRId64, memory->reservation));
-	if (swap >= 0 && (uint64_t)swap <= p->now->swap_max)
-		add(p, "memory", "memory.swap.max", number(p, "%" PRId64, swap));
-	return 0;
-}
-
-/* Shares 2..262144 onto weight 1..10000, as runc and crun do; outside values are clamped (c18). */
-static uint64_t weight_of_shares(uint64_t shares)
-{
-	if (shares < 2)
-		shares = 2;
-	if (shares > 262144)
-		shares = 262144;
-	return 1 + (shares - 2) * 9999 / 262142;
-}
-
-static void plan_cpu(struct planner *p, const Grpc__LinuxCPU *cpu)
-{
-	uint64_t period = cpu->period ? cpu->period : p->now->period;
-
-	if (cpu->realtimeruntime > 0 || cpu->realtimeperiod)
-		log_printf(
-			LOG_WARN, "cgroup", "CPU.Realtime* does not exist on cgroup v2: ignored");
-	if (cpu->shares)
-		add(p, "cpu", "cpu.weight", number(p, "%" PRIu64, weight_of_shares(cpu->shares)));
-	if (cpu->quota > 0)
-		add(p, "cpu", "cpu.max",
-			arena_printf(p->arena, "%" PRId64 " %" PRIu64, cpu->quota, period));
-	else if (cpu->period)
-		add(p, "cpu", "cpu.max",
-			arena_printf(p->arena, "%s %" PRIu64, p->now->quota, period));
-	if (!str_empty(cpu->cpus))
-		add(p, "cpuset", "cpuset.cpus", arena_strdup(p->arena, cpu->cpus));
-	if (!str_empty(cpu->mems))
-		add(p, "cpuset", "cpuset.mems", arena_strdup(p->arena, cpu->mems));
-}
-
-static void plan_throttle(
-	struct planner *p, Grpc__LinuxThrottleDevice *const *list, size_t n, const char *key)
-{
-	for (size_t i = 0; i < n; i++)
-		add(p, "io", "io.max",
-			arena_printf(p->arena, "%" PRId64 ":%" PRId64 " %s=%" PRIu64,
-				list[i]->major, list[i]->minor, key, list[i]->rate));
-}
-
-static void plan_io(struct planner *p, const Grpc__LinuxBlockIO *io)
-{
-	plan_throttle(p, io->throttlereadbpsdevice, io->n_throttlereadbpsdevice, "rbps");
-	plan_throttle(p, io->throttlewritebpsdevice, io->n_throttlewritebpsdevice, "wbps");
-	plan_throttle(p, io->throttlereadiopsdevice, io->n_throttlereadiopsdevice, "riops");
-	plan_throttle(p, io->throttlewriteiopsdevice, io->n_throttlewriteiopsdevice, "wiops");
+	if (page)
+		bytes -= bytes % page;
+	if (bytes > INT64_MAX)
+		limits_add(p, "hugetlb", file, v1 ? "-1" : "max", 0);
+	else
+		limits_add(p, "hugetlb", file, limits_number(p, "%" PRIu64, bytes),
+			CGROUP_WRITE_COMPARE);
 }
 
 static int plan_hugepages(
-	struct planner *p, const Grpc__LinuxResources *resources, struct error *err)
+	struct limits_planner *p, const Grpc__LinuxResources *resources, struct error *err)
 {
 	for (size_t i = 0; i < resources->n_hugepagelimits; i++) {
 		const Grpc__LinuxHugepageLimit *limit = resources->hugepagelimits[i];
@@ -158,28 +80,60 @@ static int plan_hugepages(
 				return error_invalid(err,
 					"Linux.Resources.HugepageLimits[%zu].Pagesize '%s'", i,
 					limit->pagesize);
-		add(p, "hugetlb", arena_printf(p->arena, "hugetlb.%s.max", limit->pagesize),
-			number(p, "%" PRIu64, limit->limit));
+		plan_huge_size(p, limit);
 	}
 	return 0;
 }
 
-static size_t count_writes(const Grpc__LinuxResources *r)
+/* v2 has nothing for these; Kata's agent ignores failures with priorities too. */
+static void plan_network(struct limits_planner *p, const Grpc__LinuxNetwork *network)
 {
-	size_t n = FIXED_WRITES + r->n_hugepagelimits;
-
-	if (r->blockio)
-		n += r->blockio->n_throttlereadbpsdevice + r->blockio->n_throttlewritebpsdevice +
-		     r->blockio->n_throttlereadiopsdevice + r->blockio->n_throttlewriteiopsdevice;
-	return n;
+	if (network->classid && cgroup_root_v1_has(p->root, "net_cls"))
+		limits_add(p, "net_cls", "net_cls.classid",
+			limits_number(p, "0x%" PRIx32, network->classid), 0);
+	if (!cgroup_root_v1_has(p->root, "net_prio"))
+		return;
+	for (size_t i = 0; i < network->n_priorities; i++)
+		limits_add(p, "net_prio", "net_prio.ifpriomap",
+			arena_printf(p->arena, "%s %" PRIu32, network->priorities[i]->name,
+				network->priorities[i]->priority),
+			CGROUP_WRITE_OPTIONAL);
 }
 
-static int plan(const Grpc__LinuxResources *resources, const struct group_now *now,
-	struct arena *arena, struct cgroup_writes *ret, struct error *err)
+static size_t count_writes(const Grpc__LinuxResources *r)
+{
+	return FIXED_WRITES + r->n_hugepagelimits + (r->blockio ? limits_count_io(r->blockio) : 0) +
+	       (r->network ? r->network->n_priorities : 0);
+}
+
+static int plan_all(
+	struct limits_planner *p, const Grpc__LinuxResources *resources, struct error *err)
+{
+	int r = resources->memory ? limits_plan_memory(p, resources->memory, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (resources->cpu)
+		limits_plan_cpu(p, resources->cpu);
+	if (resources->pids && resources->pids->limit < 0)
+		limits_add(p, "pids", "pids.max", "max", 0);
+	else if (resources->pids && resources->pids->limit > 0)
+		limits_add(p, "pids", "pids.max",
+			limits_number(p, "%" PRId64, resources->pids->limit), 0);
+	if (resources->blockio)
+		limits_plan_io(p, resources->blockio);
+	if (resources->network)
+		plan_network(p, resources->network);
+	return plan_hugepages(p, resources, err);
+}
+
+static int plan(const struct cgroup_root *root, const Grpc__LinuxResources *resources,
+	const struct group_now *now, struct arena *arena, struct cgroup_writes *ret,
+	struct error *err)
 {
 	struct cgroup_writes writes = {NULL, 0};
-	struct planner p = {.arena = arena, .now = now, .writes = &writes};
-	int r = 0;
+	struct limits_planner p = {.root = root, .arena = arena, .now = now, .writes = &writes};
+	int r;
 
 	if (!resources) {
 		*ret = writes;
@@ -189,16 +143,7 @@ static int plan(const Grpc__LinuxResources *resources, const struct group_now *n
 	writes.list = arena_calloc(arena, p.room, sizeof(*writes.list));
 	if (!writes.list)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "plan cgroup limits");
-	if (resources->memory)
-		r = plan_memory(&p, resources->memory, err);
-	if (r == 0 && resources->cpu)
-		plan_cpu(&p, resources->cpu);
-	if (r == 0 && resources->pids && resources->pids->limit > 0)
-		add(&p, "pids", "pids.max", number(&p, "%" PRId64, resources->pids->limit));
-	if (r == 0 && resources->blockio)
-		plan_io(&p, resources->blockio);
-	if (r == 0)
-		r = plan_hugepages(&p, resources, err);
+	r = plan_all(&p, resources, err);
 	if (r < 0)
 		return r;
 	if (p.failed)
@@ -207,51 +152,104 @@ static int plan(const Grpc__LinuxResources *resources, const struct group_now *n
 	return 0;
 }
 
-int cgroup_limits_plan(const Grpc__LinuxResources *resources, struct arena *arena,
-	struct cgroup_writes *ret, struct error *err)
+int cgroup_limits_plan(const struct cgroup_root *root, const Grpc__LinuxResources *resources,
+	struct arena *arena, struct cgroup_writes *ret, struct error *err)
 {
-	return plan(resources, &fresh, arena, ret, err);
+	return plan(root, resources, &fresh, arena, ret, err);
 }
 
-/* A file that is not there, or says "max", leaves *ret alone. */
-static void read_limit(int cgroup_fd, const char *file, uint64_t *ret)
-{
-	char text[64], *end;
-
-	if (file_read_at(cgroup_fd, file, text, sizeof(text)) <= 0)
-		return;
-	end = strchr(text, '\n');
-	if (end)
-		*end = '\0';
-	parse_u64(text, ret);
-}
-
-int cgroup_limits_plan_update(int cgroup_fd, const Grpc__LinuxResources *resources,
+int cgroup_limits_plan_update(const struct cgroup *cgroup, const Grpc__LinuxResources *resources,
 	struct arena *arena, struct cgroup_writes *ret, struct error *err)
 {
 	struct group_now now = fresh;
-	char text[64];
 
-	read_limit(cgroup_fd, "memory.max", &now.memory_max);
-	read_limit(cgroup_fd, "memory.swap.max", &now.swap_max);
-	if (file_read_at(cgroup_fd, "cpu.max", text, sizeof(text)) > 0 &&
-		sscanf(text, "%23s %" SCNu64, now.quota, &now.period) != 2)
-		now = (struct group_now){"max", fresh.period, now.memory_max, now.swap_max};
-	return plan(resources, &now, arena, ret, err);
+	now.fresh = false;
+	limits_read_memory(cgroup, &now);
+	limits_read_cpu(cgroup, &now);
+	return plan(cgroup->root, resources, &now, arena, ret, err);
 }
 
-int cgroup_limits_apply(int cgroup_fd, const struct cgroup_writes *writes, struct error *err)
+/* ---- applying ---- */
+
+static int missing_file(
+	const struct cgroup *cgroup, const struct cgroup_write *w, struct error *err)
+{
+	char text[64];
+	bool v1 = cgroup_root_v1_has(cgroup->root, w->controller);
+
+	if (str_starts(w->file, "memory.") && strstr(w->file, "sw") &&
+		cgroup_read(cgroup, "memory", v1 ? "memory.limit_in_bytes" : "memory.max", text,
+			sizeof(text)) > 0)
+		return error_set(err, STATUS_FAILED_PRECONDITION, ENOENT,
+			"set limit %s = %s: this guest's kernel does not account swap "
+			"(CONFIG_SWAP, swapaccount=1)",
+			w->file, w->value);
+	return error_set(err, STATUS_FAILED_PRECONDITION, ENOENT,
+		"set limit %s = %s: this guest has no %s controller", w->file, w->value,
+		w->controller);
+}
+
+static int compare(const struct cgroup *cgroup, const struct cgroup_write *w, struct error *err)
+{
+	char text[64];
+	ssize_t n = cgroup_read(cgroup, w->controller, w->file, text, sizeof(text));
+
+	if (n < 0)
+		return error_errno(err, (int)-n, "read back limit %s", w->file);
+	text[strcspn(text, "\n")] = '\0';
+	return str_eq(text, w->value)
+		       ? 0
+		       : error_errno(err, ERANGE, "set limit %s = %s: the kernel made it %s",
+				 w->file, w->value, text);
+}
+
+static int write_one(const struct cgroup *cgroup, const struct cgroup_write *w, struct error *err)
+{
+	int r = cgroup_write(cgroup, w->controller, w->file, w->value);
+
+	if (r == -ENOENT)
+		return missing_file(cgroup, w, err);
+	/* v1: what is in use cannot be had back (v2 kills for it) */
+	if (r == -EBUSY && str_eq(w->controller, "memory"))
+		return error_set(err, STATUS_FAILED_PRECONDITION, EBUSY,
+			"set limit %s = %s: more is in use, and cannot be reclaimed", w->file,
+			w->value);
+	if (r < 0)
+		return error_errno(err, -r, "set limit %s = %s", w->file, w->value);
+	return w->flags & CGROUP_WRITE_COMPARE ? compare(cgroup, w, err) : 0;
+}
+
+static void log_skipped(const struct error *err)
+{
+	char text[ERROR_RENDER_MAX];
+
+	log_record(LOG_WARN, "cgroup", "a limit is not set", "error",
+		error_render(err, text, sizeof(text)), NULL);
+}
+
+int cgroup_limits_apply(
+	const struct cgroup *cgroup, const struct cgroup_writes *writes, struct error *err)
 {
 	for (size_t i = 0; i < writes->count; i++) {
 		const struct cgroup_write *w = &writes->list[i];
-		int r = file_write_at(cgroup_fd, w->file, w->value);
+		struct error own = ERROR_INIT;
+		int r = write_one(cgroup, w, &own);
 
-		if (r == -ENOENT)
-			return error_set(err, STATUS_FAILED_PRECONDITION, ENOENT,
-				"set limit %s = %s: this guest has no %s controller", w->file,
-				w->value, w->controller);
-		if (r < 0)
-			return error_errno(err, -r, "set limit %s = %s", w->file, w->value);
+		if (w->flags & CGROUP_WRITE_OR_NEXT) {
+			if (own.errnum == ENOENT)
+				continue;
+			i++;
+		}
+		if (r >= 0 || w->flags & CGROUP_WRITE_QUIET)
+			continue;
+		if (w->flags & CGROUP_WRITE_OPTIONAL) {
+			log_skipped(&own);
+			continue;
+		}
+		*err = own;
+		return i ? error_prefix(
+				   err, "%zu of %zu limits are set, not the next", i, writes->count)
+			 : r;
 	}
 	return 0;
 }

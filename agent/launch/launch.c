@@ -295,6 +295,7 @@ int launch_begin(struct event_loop *loop, struct launch *launch,
 		.plan = request->plan,
 		.sync = -1,
 		.seccomp_fd = request->seccomp_fd,
+		.cgroup = request->cgroup,
 		.stdio = request->stdio,
 	};
 	int sync[2] = {-1, -1}, r;

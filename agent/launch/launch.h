@@ -17,6 +17,7 @@
 #include "base/child_process.h"
 #include "base/error.h"
 #include "base/event_loop.h"
+#include "kernel/cgroup.h"
 #include "kernel/namespace.h"
 #include "launch/launch_plan.h"
 
@@ -38,7 +39,9 @@ struct launch_stdio {
 
 struct launch_request {
 	const struct launch_plan *plan; /* needed only until launch_begin() returns */
-	int cgroup_fd; /* directory of the container's cgroup, or -1: stay where we are */
+	int cgroup_fd; /* directory of the container's cgroup (v2), or -1: stay where we are */
+	const struct cgroup *cgroup; /* the same with its v1 hierarchies, which the child enters
+					itself; NULL: none */
 	const struct namespace_set
 		*join;	/* execs: namespaces of the container (pinned fds), or NULL */
 	int seccomp_fd; /* memfd with the compiled filter (kernel/seccomp.h), or -1 */

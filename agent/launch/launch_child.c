@@ -39,6 +39,15 @@ struct state {
 
 /* ---- surroundings --------------------------------------------------------------------------- */
 
+/* First of all: what comes is charged to the container, and the guest's /sys is still there. */
+static int step_groups(struct state *s, struct error *err)
+{
+	const char *failed = "";
+	int r = s->child->cgroup ? cgroup_enter_v1(s->child->cgroup, &failed) : 0;
+
+	return r < 0 ? error_errno(err, -r, "enter the container's cgroup in %s", failed) : 0;
+}
+
 static int step_descriptors(struct state *s, struct error *err)
 {
 	int r;
@@ -340,6 +349,7 @@ static int step_exec(struct state *s, struct error *err)
 _Noreturn void launch_child_run(struct launch_child *child)
 {
 	static int (*const steps[])(struct state * s, struct error * err) = {
+		step_groups,
 		step_descriptors,
 		step_isolate,
 		step_join,

@@ -12,8 +12,9 @@ struct launch_child {
 	const struct launch_plan *plan;
 	/* Namespaces still to be joined; -1 = none. Not owned by the parent's copy. */
 	struct namespace_set join;
-	int sync;	/* launch_sync.h */
-	int seccomp_fd; /* or -1 */
+	int sync;		     /* launch_sync.h */
+	int seccomp_fd;		     /* or -1 */
+	const struct cgroup *cgroup; /* whose v1 hierarchies to enter, or NULL */
 	struct launch_stdio stdio;
 };
 

@@ -133,7 +133,8 @@ static int launch_exec(struct container *container, const char *exec_id, const G
 		.ipc_fd = -1,
 		.uts_fd = -1,
 		.pid_fd = -1};
-	struct launch_request request = {.cgroup_fd = container->cgroup.fd,
+	struct launch_request request = {.cgroup_fd = cgroup_clone_fd(&container->cgroup),
+		.cgroup = &container->cgroup,
 		.join = &container->namespaces,
 		.seccomp_fd = container->seccomp_fd};
 	struct arena scratch;
@@ -214,6 +215,7 @@ void container_free(struct container *container)
 	end_shared_pids(container);
 	helper_cancel(&container->helper);
 	event_timer_stop(&container->teardown_timer);
+	event_timer_stop(&container->look_again);
 	event_task_cancel(&container->task);
 	container_updates_abort(container);
 	container_stall_stop(container);

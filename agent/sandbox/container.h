@@ -117,6 +117,8 @@ struct container {
 		removed; /* value 0, or negative errno: removal failed, container stays */
 	struct cgroup_watch populated;
 	struct event_timer teardown_timer;
+	struct event_timer look_again; /* where nothing tells when the group is empty: cgroup v1 */
+	unsigned look_again_ms;
 	struct event_task task; /* first step of creating; next step of the teardown */
 };
 

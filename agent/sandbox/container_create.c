@@ -146,7 +146,7 @@ static int plan_group(struct container *container, struct group_plan *plan, stru
 		sizeof(plan->path), err);
 
 	if (r == 0)
-		r = cgroup_limits_plan(
+		r = cgroup_limits_plan(&container->sandbox->cgroup_root,
 			linux_part ? linux_part->resources : NULL, arena, &plan->writes, err);
 	if (r == 0)
 		r = cgroup_annotations_plan(container->request->oci, arena, &plan->writes, err);
@@ -271,7 +271,7 @@ static int make_group(struct container *container, struct error *err)
 		r = cgroup_create(
 			&container->cgroup, &container->sandbox->cgroup_root, plan.path, err);
 	if (r == 0)
-		r = cgroup_limits_apply(container->cgroup.fd, &plan.writes, err);
+		r = cgroup_limits_apply(&container->cgroup, &plan.writes, err);
 	if (r == 0)
 		r = cgroup_devices_attach(container->cgroup.fd, &plan.devices, err);
 	if (r < 0)
@@ -352,8 +352,9 @@ static void on_init_event(struct process *process, enum launch_event event, cons
 
 static int launch_init(struct container *container, struct error *err)
 {
-	struct launch_request request = {
-		.cgroup_fd = container->cgroup.fd, .seccomp_fd = container->seccomp_fd};
+	struct launch_request request = {.cgroup_fd = cgroup_clone_fd(&container->cgroup),
+		.cgroup = &container->cgroup,
+		.seccomp_fd = container->seccomp_fd};
 	int r = make_plan(container, container->cgroup.path, &container->arena, &request.plan, err);
 
 	if (r < 0)

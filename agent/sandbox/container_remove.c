@@ -108,6 +108,8 @@ static bool any_process_lives(const struct container *container)
 	return cgroup_populated(&container->cgroup) == 1;
 }
 
+static void look_again_later(struct container *container);
+
 static void remove_group(struct container *container)
 {
 	struct error err = ERROR_INIT;
@@ -117,6 +119,11 @@ static void remove_group(struct container *container)
 	oom_target_remove(&container->oom);
 	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
 	r = cgroup_remove(&container->cgroup);
+	if (r == -EBUSY && event_timer_running(&container->teardown_timer)) {
+		look_again_later(container);
+		return;
+	}
+	event_timer_stop(&container->look_again);
 	if (r < 0) {
 		error_errno(&err, -r, "container %s: remove cgroup %s", container->id,
 			container->cgroup.path);
@@ -133,6 +140,29 @@ static void on_settled(struct event_task *task)
 
 	if (event_timer_running(&container->teardown_timer) && !any_process_lives(container))
 		remove_group(container);
+}
+
+/* cgroup v1 tells nobody that a group is empty; and a group that was may be in use once more. */
+static void on_look_again(struct event_timer *timer)
+{
+	struct container *container = container_of(timer, struct container, look_again);
+
+	if (any_process_lives(container)) {
+		container_kill_all(container);
+		look_again_later(container);
+	} else {
+		remove_group(container);
+	}
+}
+
+static void look_again_later(struct container *container)
+{
+	unsigned ms = container->look_again_ms;
+
+	ms = ms ? 2 * ms : LOOK_AGAIN_MIN_MS;
+	container->look_again_ms = ms < LOOK_AGAIN_MAX_MS ? ms : LOOK_AGAIN_MAX_MS;
+	event_timer_start(container->sandbox->loop, &container->look_again,
+		container->look_again_ms, on_look_again, "container empty");
 }
 
 void container_teardown_poke(struct container *container)
@@ -168,6 +198,7 @@ static void give_up(struct container *container, const struct error *err)
 	log_record(LOG_ERROR, "sandbox", "container could not be removed", "container-id",
 		container->id, "error", error_render(err, text, sizeof(text)), NULL);
 	event_timer_stop(&container->teardown_timer);
+	event_timer_stop(&container->look_again);
 	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
 	if (container->step != STEP_DONE) {
 		helper_cancel(&container->helper);
@@ -195,9 +226,11 @@ void container_undo(struct container *container)
 	container_kill_all(container);
 	if (container->cgroup.fd >= 0)
 		cgroup_freeze(&container->cgroup, false);
-	if (container->cgroup.fd >= 0)
+	container->look_again_ms = 0;
+	if (container->cgroup.fd >= 0 &&
 		cgroup_events_watch(sandbox->cgroup_events, &container->populated,
-			container->cgroup.path, "cgroup.events", on_populated);
+			container->cgroup.path, "cgroup.events", on_populated) < 0)
+		look_again_later(container);
 	event_timer_start(sandbox->loop, &container->teardown_timer, KILL_TIMEOUT_MS,
 		on_kill_timeout, "container kill");
 	container_teardown_poke(container);

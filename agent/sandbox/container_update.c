@@ -38,16 +38,7 @@ static int set_limits(void *arg, struct error *err)
 {
 	const struct container_update *update = arg;
 
-	for (size_t i = 0; i < update->writes.count; i++) {
-		struct cgroup_writes one = {&update->writes.list[i], 1};
-		int r = cgroup_limits_apply(update->container->cgroup.fd, &one, err);
-
-		if (r < 0)
-			return i ? error_prefix(err, "%zu of %zu limits are set, not the next", i,
-					   update->writes.count)
-				 : r;
-	}
-	return 0;
+	return cgroup_limits_apply(&update->container->cgroup, &update->writes, err);
 }
 
 static void on_set(struct helper *helper, int result, const struct error *err)
@@ -71,7 +62,7 @@ static int start(struct container_update *update, struct error *err)
 {
 	struct container *container = update->container;
 	int r = cgroup_limits_plan_update(
-		container->cgroup.fd, update->resources, &update->arena, &update->writes, err);
+		&container->cgroup, update->resources, &update->arena, &update->writes, err);
 
 	update->helper.keep = &container->cgroup.fd;
 	update->helper.keep_count = 1;
@@ -106,7 +97,7 @@ static int check(
 	if (r < 0)
 		return r;
 	arena_init(&scratch, LAUNCH_ARENA_MAX);
-	r = cgroup_limits_plan_update(container->cgroup.fd, resources, &scratch, &writes, err);
+	r = cgroup_limits_plan_update(&container->cgroup, resources, &scratch, &writes, err);
 	if (r == 0)
 		r = writes.count > 0;
 	arena_release(&scratch);

@@ -15,6 +15,7 @@
 #include "hard_limits.h"
 #include "kernel/terminal.h"
 #include "sandbox/container.h"
+#include "sandbox/container_freeze.h"
 #include "sandbox/sandbox.h"
 
 struct process *process_new(struct container *container, const char *id)
@@ -292,9 +293,14 @@ int process_start(struct process *process, struct error *err)
 
 int process_signal(struct process *process, int sig)
 {
+	int r;
+
 	if (process->state == PROCESS_EXITED || process->state == PROCESS_FAILED)
 		return -ESRCH;
-	return child_process_signal(&process->launch.child, sig);
+	r = child_process_signal(&process->launch.child, sig);
+	if (r == 0 && sig == SIGKILL && process->container->state == CONTAINER_PAUSED)
+		container_let_die(process->container, process);
+	return r;
 }
 
 /* ---- the end ------------------------------------------------------------------------------------

@@ -81,6 +81,8 @@ static void run_agent(const struct agent *agent, const char *log, const char *co
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
 		die("make the agent's mount namespace (root is needed)");
+	if (groups_v1_only() && umount2("/sys/fs/cgroup/unified", MNT_DETACH) < 0)
+		die("hide /sys/fs/cgroup/unified (a host with cgroup v1 beside it is needed)");
 	str_format(address, sizeof(address), "unix://%s", agent->socket);
 	for (size_t i = 0; arguments && arguments[i]; i++)
 		argv[5 + i] = arguments[i];
@@ -122,6 +124,13 @@ static void sweep_dead_groups(void)
 		"[ -d $g ] && ! kill -0 ${g##*-} 2> /dev/null || continue; "
 		"echo 1 > $g/cgroup.kill; "
 		"while grep -q 'populated 1' $g/cgroup.events; do sleep 0.01; done; "
+		"find $g -depth -type d -exec rmdir {} +; done; "
+		"for g in /sys/fs/cgroup/*/cradle-test-*; do "
+		"[ -d $g ] && ! kill -0 ${g##*-} 2> /dev/null || continue; "
+		"for s in $(find $g -name freezer.state); do echo THAWED > $s; done; "
+		"for i in 1 2 3 4 5 6 7 8 9; do "
+		"kill -9 $(find $g -name cgroup.procs -exec cat {} +) 2> /dev/null || break; "
+		"sleep 0.02; done; "
 		"find $g -depth -type d -exec rmdir {} +; done";
 
 	if (system(command) != 0)

@@ -136,7 +136,8 @@ static void test_destroy_with_one_that_stays(void **state)
 	container_run(&agent, "other", "sleep 1000");
 	/* deeper than a removal walks (CGROUP_DEPTH_MAX) */
 	str_format(path, sizeof(path), "%s/cgroup.max.depth", group_path("stuck"));
-	assert_int_equal(file_write(path, "max"), 0);
+	if (!groups_v1_only()) /* v1 knows no such bound */
+		assert_int_equal(file_write(path, "max"), 0);
 	end = stpcpy(path, group_path("stuck"));
 	for (int i = 0; i < 40; i++, end += 2) {
 		memcpy(end, "/d", 3);

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 #include "base/strings.h"
+#include "lib/test_groups.h"
 #include "lib/test_main.h"
 
 static struct agent agent;
@@ -68,22 +69,10 @@ static void health(void)
 }
 
 /* The call does not wait for it, the test does: until the kernel says frozen 1 (or 0). */
-static void await_frozen(const char *id, uint64_t want)
+static void await_frozen(const char *id, bool want)
 {
-	static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
-	char path[256], text[256];
-	uint64_t frozen;
-
-	for (unsigned i = 0;; i++) {
-		str_format(path, sizeof(path), "%s/cradle-test-%d/%s/cgroup.events", roots[i % 2],
-			(int)getpid(), id);
-		if (file_read(path, text, sizeof(text)) > 0) {
-			assert_int_equal(parse_keyed_u64(text, "frozen", &frozen), 0);
-			if (frozen == want)
-				return;
-		}
+	while (group_frozen(id) != want)
 		sched_yield();
-	}
 }
 
 static void begin_read(struct pending *read, const char *id)
@@ -120,7 +109,7 @@ static void test_stands_still_and_goes_on(void **state)
 	wait.container_id = stats.container_id = (char *)"still";
 	agent_begin(&agent, NULL, &exited, "WaitProcess", &wait);
 	pause_id("still");
-	await_frozen("still", 1);
+	await_frozen("still", true);
 	drain(&read, "still");
 	agent_ok(&agent, "StatsContainer", &stats);
 	assert_false(read.done);
@@ -188,7 +177,7 @@ static void test_c02_exec_in_paused_container(void **state)
 
 	container_run(&agent, "cold", "sleep 1000");
 	pause_id("cold");
-	await_frozen("cold", 1);
+	await_frozen("cold", true);
 	paused = agent_census(&agent);
 	assert_int_equal(container_exec_sh(&agent, "cold", "e", "exit 5", &err), STATUS_INTERNAL);
 	assert_non_null(strstr(err.text, "cannot exec in container cold: it is paused"));
@@ -245,7 +234,7 @@ static void test_killed_while_paused(void **state)
 		container_run(&agent, "ice", TALKER);
 		assert_int_equal(container_exec_sh(&agent, "ice", "e", "sleep 1000", NULL), 0);
 		pause_id("ice");
-		await_frozen("ice", 1);
+		await_frozen("ice", true);
 		signal_id("ice", all ? "" : "ice", SIGKILL);
 		assert_int_equal(container_wait(&agent, "ice", ""), 137);
 		assert_int_equal(container_wait(&agent, "ice", "e"), 137);
@@ -266,7 +255,7 @@ static void test_signal_waits_for_resume(void **state)
 	agent_await(&agent, &read);
 	pending_release(&read);
 	pause_id("later");
-	await_frozen("later", 1);
+	await_frozen("later", true);
 	signal_id("later", "", SIGTERM);
 	begin_read(&read, "later");
 	health();
@@ -288,7 +277,7 @@ static void test_c54_removed_while_paused(void **state)
 
 	container_run(&agent, "gone", TALKER);
 	pause_id("gone");
-	await_frozen("gone", 1);
+	await_frozen("gone", true);
 	container_remove_id(&agent, "gone");
 	agent_assert_census(&agent, &before);
 	/* one that was never started */
@@ -311,10 +300,10 @@ static void test_init_ends_while_paused(void **state)
 	container_start_id(&agent, "second");
 	assert_int_equal(container_exec_sh(&agent, "second", "e", "read line; exit 9", NULL), 0);
 	pause_id("second");
-	await_frozen("second", 1);
+	await_frozen("second", true);
 	signal_id("second", "second", SIGKILL);
 	assert_int_equal(container_wait(&agent, "second", ""), 137);
-	await_frozen("second", 0);
+	await_frozen("second", false);
 	signal_id("second", "e", SIGTERM);
 	assert_int_equal(container_wait(&agent, "second", "e"), 128 + SIGTERM);
 	container_remove_id(&agent, "second");

@@ -1,6 +1,7 @@
 /* cgroup_limits.c: OCI resources -> writes, as a table; cgroup.c's paths; kmsg.c's lines. */
 #include "kernel/cgroup_limits.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ static const char *plan(const Grpc__LinuxResources *resources)
 	size_t n = 0;
 
 	text[0] = '\0';
-	if (cgroup_limits_plan(resources, &arena, &writes, &err) < 0)
+	if (cgroup_limits_plan(NULL, resources, &arena, &writes, &err) < 0)
 		return strcpy(text, err.text);
 	for (size_t i = 0; i < writes.count; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s=%s;", writes.list[i].file,
@@ -53,12 +54,14 @@ static void test_nothing(void **state)
 
 	assert_string_equal(plan(NULL), "");
 	assert_string_equal(plan(&r), "");
-	/* c11: 0 and negative are "not set" on the wire */
+	/* c11: 0 is "not set" on the wire; c20: -1 is "no limit" */
 	r.memory = &memory;
 	r.pids = &pids;
-	memory.limit = -1;
-	pids.limit = -1;
 	assert_string_equal(plan(&r), "");
+	memory.limit = memory.swap = memory.reservation = -1;
+	pids.limit = -1;
+	assert_string_equal(
+		plan(&r), "memory.max=max;memory.low=0;memory.swap.max=max;pids.max=max;");
 }
 
 /* Control files of a group, as plain files. */
@@ -72,6 +75,7 @@ static const char *plan_update(const Grpc__LinuxResources *resources, const char
 	struct error err = ERROR_INIT;
 	size_t n = 0;
 	int fd = open(scratch_dir(), O_RDONLY | O_DIRECTORY);
+	const struct cgroup group = {.fd = fd};
 
 	assert_true(fd >= 0);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -82,7 +86,7 @@ static const char *plan_update(const Grpc__LinuxResources *resources, const char
 				0);
 	}
 	text[0] = '\0';
-	if (cgroup_limits_plan_update(fd, resources, &arena, &writes, &err) < 0)
+	if (cgroup_limits_plan_update(&group, resources, &arena, &writes, &err) < 0)
 		str_copy(text, sizeof(text), err.text);
 	else
 		for (size_t i = 0; i < writes.count; i++)
@@ -100,8 +104,8 @@ static void test_update_keeps_the_rest(void **state)
 
 	r.cpu = &cpu;
 	assert_string_equal(plan_update(&r, NULL, NULL, "7000 50000\n"), "");
-	cpu.quota = -1;
-	assert_string_equal(plan_update(&r, NULL, NULL, "7000 50000\n"), "");
+	cpu.quota = -1; /* c20 */
+	assert_string_equal(plan_update(&r, NULL, NULL, "7000 50000\n"), "cpu.max=max 50000;");
 	cpu.quota = 9000;
 	assert_string_equal(plan_update(&r, NULL, NULL, "7000 50000\n"), "cpu.max=9000 50000;");
 	cpu.quota = 0;
@@ -181,6 +185,7 @@ static void test_cpu_and_pids(void **state)
 	assert_string_equal(plan(&r), "cpu.max=150000 50000;");
 	cpu.quota = -1;
 	assert_string_equal(plan(&r), "cpu.max=max 50000;");
+	cpu.quota = 0;
 	cpu.period = 0;
 	cpu.cpus = (char *)"0-1";
 	cpu.mems = (char *)"0";
@@ -212,6 +217,237 @@ static void test_io_and_hugepages(void **state)
 	assert_non_null(strstr(plan(&r), "Pagesize '../../x'"));
 }
 
+/* c21: a device's weight is its own; both files that may take it are planned, one is written. */
+static void test_io_weights(void **state)
+{
+	Grpc__LinuxResources r = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxBlockIO io = GRPC__LINUX_BLOCK_IO__INIT;
+	Grpc__LinuxWeightDevice device = GRPC__LINUX_WEIGHT_DEVICE__INIT, *devices[] = {&device};
+	Grpc__LinuxThrottleDevice none = GRPC__LINUX_THROTTLE_DEVICE__INIT, *throttles[] = {&none};
+
+	io.weight = 1000;
+	device.major = 254;
+	device.weight = 10;
+	io.weightdevice = devices;
+	io.n_weightdevice = 1;
+	/* a rate of 0 takes the throttle away */
+	io.throttlereadiopsdevice = throttles;
+	io.n_throttlereadiopsdevice = 1;
+	r.blockio = &io;
+	assert_string_equal(plan(&r), "io.bfq.weight=1000;io.weight=default 10000;"
+				      "io.bfq.weight=254:0 10;io.weight=254:0 1;"
+				      "io.max=0:0 riops=max;");
+}
+
+/* What the kernel would round is rounded before (c23); the largest number is no limit. */
+static void test_huge_pages_are_whole(void **state)
+{
+	Grpc__LinuxResources r = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxHugepageLimit huge = GRPC__LINUX_HUGEPAGE_LIMIT__INIT, *huges[] = {&huge};
+
+	huge.pagesize = (char *)"2MB";
+	huge.limit = 5000000;
+	r.hugepagelimits = huges;
+	r.n_hugepagelimits = 1;
+	assert_string_equal(plan(&r), "hugetlb.2MB.max=4194304;");
+	huge.limit = UINT64_MAX;
+	assert_string_equal(plan(&r), "hugetlb.2MB.max=max;");
+	huge.pagesize = (char *)"64KB";
+	huge.limit = 65535;
+	assert_string_equal(plan(&r), "hugetlb.64KB.max=0;");
+}
+
+/* ---- the same for v1 ---- */
+
+static const char mountinfo[] =
+	"31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n"
+	"32 31 0:29 / /cg/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
+	"34 31 0:31 / /cg/cpuset rw,relatime - cgroup cgroup rw,cpuset\n"
+	"35 31 0:32 / /cg/memory rw,relatime - cgroup cgroup rw,memory\n"
+	"36 31 0:32 / /elsewhere/memory rw,relatime - cgroup cgroup rw,memory\n"
+	"37 31 0:35 / /cg/blkio rw,relatime - cgroup cgroup rw,blkio\n"
+	"38 31 0:36 / /cg/hugetlb rw,relatime - cgroup cgroup rw,hugetlb\n"
+	"39 31 0:37 / /cg/net rw,relatime - cgroup cgroup rw,net_cls,net_prio\n"
+	"40 31 0:38 / /cg/systemd rw - cgroup cgroup rw,xattr,release_agent=/x/pids,name=systemd\n"
+	"41 31 0:39 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
+
+static struct cgroup_root v1_root;
+
+static const char *plan_v1(const Grpc__LinuxResources *resources)
+{
+	static char text[2048];
+	struct cgroup_writes writes;
+	struct error err = ERROR_INIT;
+	size_t n = 0;
+
+	text[0] = '\0';
+	if (cgroup_limits_plan(&v1_root, resources, &arena, &writes, &err) < 0)
+		return strcpy(text, err.text);
+	for (size_t i = 0; i < writes.count; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s=%s;", writes.list[i].file,
+			writes.list[i].value);
+	return text;
+}
+
+static int setup_v1(void **state)
+{
+	const char *path = scratch_path("mountinfo");
+
+	memset(&v1_root, 0, sizeof(v1_root));
+	assert_int_equal(file_replace(path, mountinfo, strlen(mountinfo), 0644), 0);
+	assert_int_equal(cgroup_hierarchies_read(&v1_root.v1, path), 0);
+	str_copy(v1_root.mount, sizeof(v1_root.mount), "/cg/memory");
+	str_copy(v1_root.base, sizeof(v1_root.base), "/cg/memory");
+	v1_root.v1_only = true;
+	return setup(state);
+}
+
+static void test_v1_hierarchies(void **state)
+{
+	const struct cgroup group = {.path = "/cg/memory/pod/x", .fd = -1, .root = &v1_root};
+	char dir[PATH_MAX];
+
+	assert_int_equal(v1_root.v1.count, 7);
+	assert_int_equal(cgroup_dir(&group, "cpuacct", dir, sizeof(dir)), 0);
+	assert_string_equal(dir, "/cg/cpu,cpuacct/pod/x");
+	assert_int_equal(cgroup_dir(&group, "memory", dir, sizeof(dir)), 0);
+	assert_string_equal(dir, "/cg/memory/pod/x");
+	assert_int_equal(cgroup_dir(&group, "net_prio", dir, sizeof(dir)), 0);
+	assert_string_equal(dir, "/cg/net/pod/x");
+	assert_int_equal(cgroup_dir(&group, "name=systemd", dir, sizeof(dir)), 0);
+	/* a word inside another word is none */
+	assert_int_equal(cgroup_dir(&group, "pids", dir, sizeof(dir)), -ENOENT);
+	assert_int_equal(cgroup_dir(&group, "set", dir, sizeof(dir)), -ENOENT);
+}
+
+static void test_v1_memory(void **state)
+{
+	static const char kmem[] = "memory.kmem.limit_in_bytes=1;memory.kmem.limit_in_bytes=-1;";
+	Grpc__LinuxResources r = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
+	char expected[512];
+
+	r.memory = &memory;
+	memory.limit = 67108864;
+	memory.swap = 100663296; /* with the memory, as v1 counts it */
+	memory.reservation = 33554432;
+	memory.kernel = 1048576;
+	memory.kerneltcp = 2097152;
+	memory.swappiness = 60;
+	memory.disableoomkiller = true;
+	str_format(expected, sizeof(expected),
+		"%smemory.limit_in_bytes=67108864;memory.memsw.limit_in_bytes=100663296;"
+		"memory.soft_limit_in_bytes=33554432;memory.kmem.limit_in_bytes=1048576;"
+		"memory.kmem.tcp.limit_in_bytes=2097152;memory.swappiness=60;"
+		"memory.oom_control=1;",
+		kmem);
+	assert_string_equal(plan_v1(&r), expected);
+	memory.swap = 67108863;
+	assert_non_null(strstr(plan_v1(&r), "below Memory.Limit"));
+}
+
+static const char *update_v1(
+	int64_t limit, int64_t swap, const char *limit_now, const char *memsw_now)
+{
+	Grpc__LinuxResources r = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
+	struct cgroup group = {.fd = -1, .root = &v1_root};
+	struct cgroup_writes writes;
+	struct error err = ERROR_INIT;
+	static char text[512];
+	size_t n = 0;
+
+	/* a hierarchy in the scratch folder */
+	str_copy(v1_root.v1.list[2].mount, sizeof(v1_root.v1.list[2].mount), scratch_dir());
+	str_copy(v1_root.mount, sizeof(v1_root.mount), scratch_dir());
+	str_copy(group.path, sizeof(group.path), scratch_dir());
+	assert_int_equal(file_replace(scratch_path("memory.limit_in_bytes"), limit_now,
+				 strlen(limit_now), 0644),
+		0);
+	assert_int_equal(file_replace(scratch_path("memory.memsw.limit_in_bytes"), memsw_now,
+				 strlen(memsw_now), 0644),
+		0);
+	r.memory = &memory;
+	memory.limit = limit;
+	memory.swap = swap;
+	assert_int_equal(cgroup_limits_plan_update(&group, &r, &arena, &writes, &err), 0);
+	for (size_t i = 0; i < writes.count; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s=%s;",
+			writes.list[i].file + strlen("memory."), writes.list[i].value);
+	return text;
+}
+
+/* At every moment the limit is at most the one with swap. */
+static void test_v1_order_of_memory_and_swap(void **state)
+{
+	assert_string_equal(update_v1(8192, 16384, "4096\n", "8192\n"),
+		"memsw.limit_in_bytes=16384;limit_in_bytes=8192;");
+	assert_string_equal(update_v1(4096, 8192, "16384\n", "32768\n"),
+		"limit_in_bytes=4096;memsw.limit_in_bytes=8192;");
+	/* c20: none, and then none with swap either */
+	assert_string_equal(
+		update_v1(-1, 0, "4096\n", "4096\n"), "memsw.limit_in_bytes=-1;limit_in_bytes=-1;");
+	assert_string_equal(update_v1(8192, -1, "4096\n", "4096\n"),
+		"memsw.limit_in_bytes=-1;limit_in_bytes=8192;");
+	assert_string_equal(update_v1(8192, 0, "4096\n", "16384\n"), "limit_in_bytes=8192;");
+}
+
+static void test_v1_cpu_io_net(void **state)
+{
+	Grpc__LinuxResources r = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxCPU cpu = GRPC__LINUX_CPU__INIT;
+	Grpc__LinuxBlockIO io = GRPC__LINUX_BLOCK_IO__INIT;
+	Grpc__LinuxWeightDevice weight = GRPC__LINUX_WEIGHT_DEVICE__INIT, *weights[] = {&weight};
+	Grpc__LinuxThrottleDevice device = GRPC__LINUX_THROTTLE_DEVICE__INIT,
+				  *devices[] = {&device};
+	Grpc__LinuxHugepageLimit huge = GRPC__LINUX_HUGEPAGE_LIMIT__INIT, *huges[] = {&huge};
+	Grpc__LinuxNetwork network = GRPC__LINUX_NETWORK__INIT;
+	Grpc__LinuxInterfacePriority lo = GRPC__LINUX_INTERFACE_PRIORITY__INIT, *los[] = {&lo};
+
+	r.cpu = &cpu;
+	cpu.shares = 1; /* c18 */
+	cpu.quota = 50000;
+	cpu.period = 200000;
+	cpu.realtimeruntime = 1000;
+	cpu.realtimeperiod = 2000;
+	cpu.cpus = (char *)"0";
+	assert_string_equal(plan_v1(&r),
+		"cpu.shares=2;cpu.cfs_quota_us=50000;cpu.cfs_period_us=200000;"
+		"cpu.rt_period_us=2000;cpu.rt_runtime_us=1000;cpuset.cpus=0;");
+	r.cpu = NULL;
+	io.weight = 500;
+	io.leafweight = 400;
+	weight.major = 8;
+	weight.weight = 300; /* c21 */
+	weight.leafweight = 200;
+	io.weightdevice = weights;
+	io.n_weightdevice = 1;
+	device.major = 8;
+	device.minor = 16;
+	device.rate = 77;
+	io.throttlewriteiopsdevice = devices;
+	io.n_throttlewriteiopsdevice = 1;
+	r.blockio = &io;
+	assert_string_equal(plan_v1(&r),
+		"blkio.weight=500;blkio.bfq.weight=500;blkio.leaf_weight=400;"
+		"blkio.weight_device=8:0 300;blkio.bfq.weight_device=8:0 300;"
+		"blkio.leaf_weight_device=8:0 200;"
+		"blkio.throttle.write_iops_device=8:16 77;");
+	r.blockio = NULL;
+	network.classid = 0x100001;
+	lo.name = (char *)"lo";
+	lo.priority = 7;
+	network.priorities = los;
+	network.n_priorities = 1;
+	r.network = &network;
+	huge.pagesize = (char *)"2MB";
+	huge.limit = 4194304;
+	r.hugepagelimits = huges;
+	r.n_hugepagelimits = 1;
+	assert_string_equal(plan_v1(&r), "net_cls.classid=0x100001;net_prio.ifpriomap=lo 7;"
+					 "hugetlb.2MB.limit_in_bytes=4194304;");
+}
+
 static void test_paths(void **state)
 {
 	static const struct {
@@ -227,7 +463,8 @@ static void test_paths(void **state)
 		{"a/../b", NULL},
 		{"::", NULL},
 	};
-	const struct cgroup_root root = {"/sys/fs/cgroup", "/sys/fs/cgroup/cradle"};
+	const struct cgroup_root root = {
+		.mount = "/sys/fs/cgroup", .base = "/sys/fs/cgroup/cradle"};
 	char out[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -270,6 +507,12 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_cpu_and_pids, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_io_and_hugepages, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_io_weights, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_huge_pages_are_whole, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_v1_hierarchies, setup_v1, teardown),
+	cmocka_unit_test_setup_teardown(test_v1_memory, setup_v1, teardown),
+	cmocka_unit_test_setup_teardown(test_v1_order_of_memory_and_swap, setup_v1, teardown),
+	cmocka_unit_test_setup_teardown(test_v1_cpu_io_net, setup_v1, teardown),
 	cmocka_unit_test(test_paths),
 	cmocka_unit_test(test_kmsg),
 };

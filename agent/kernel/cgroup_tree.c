@@ -1,0 +1,138 @@
+/* cgroup_tree: see cgroup_tree.h. */
+#include "kernel/cgroup_tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/strings.h"
+#include "hard_limits.h"
+
+/*
+ * On directories above containers' groups that we made. Kept in the kernel, not in a struct:
+ * several containers may share one, and the last to go takes it along, whoever made it.
+ */
+#define MADE_BY_US "trusted.cradle"
+
+/* Removes the directories above path that we made, innermost first, up to one that is in use. */
+static void remove_made_above(const char *path)
+{
+	char dir[PATH_MAX], *slash;
+
+	str_copy(dir, sizeof(dir), path);
+	while ((slash = strrchr(dir, '/')) && slash != dir) {
+		*slash = '\0';
+		if (getxattr(dir, MADE_BY_US, NULL, 0) >= 0 ? rmdir(dir) < 0 : errno != ENOENT)
+			return;
+	}
+}
+
+/* *made: the last component is there, and is ours. */
+static int make_components(
+	const char *mount, const char *path, cgroup_made_fn visit, bool *made, struct error *err)
+{
+	char dir[PATH_MAX];
+	char *p;
+
+	str_copy(dir, sizeof(dir), path);
+	for (p = dir + strlen(mount) + 1; p; *p++ = '/') {
+		bool last;
+
+		p = strchr(p, '/');
+		last = !p;
+		if (p)
+			*p = '\0';
+		if (mkdir(dir, 0755) == 0) {
+			*made = last;
+			if (!last)
+				setxattr(dir, MADE_BY_US, "", 0, 0);
+		} else if (errno != EEXIST) {
+			return error_errno(err, errno, "make cgroup %s", dir);
+		} else if (last) {
+			return error_set(err, STATUS_ALREADY_EXISTS, EEXIST, "make cgroup %s", dir);
+		}
+		if (visit)
+			visit(mount, dir, last);
+		if (last)
+			return 0;
+	}
+	return 0;
+}
+
+int cgroup_tree_make(const char *mount, const char *path, cgroup_made_fn visit, struct error *err)
+{
+	bool made = false;
+	int r = make_components(mount, path, visit, &made, err);
+
+	if (r == 0)
+		return 0;
+	if (made)
+		rmdir(path);
+	remove_made_above(path);
+	return r;
+}
+
+static int walk(int parent, unsigned depth, cgroup_tree_fn visit, void *context)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	struct dirent *entry;
+	int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	/* every directory below is a child group */
+	while ((entry = readdir(dir))) {
+		int child, r;
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		if (depth == 0)
+			return -ELOOP;
+		child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (child < 0)
+			continue;
+		r = walk(child, depth - 1, visit, context);
+		if (r == 0)
+			r = visit(fd, entry->d_name, child, context);
+		close(child);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+int cgroup_tree_walk(int dir, cgroup_tree_fn visit, void *context)
+{
+	return walk(dir, CGROUP_DEPTH_MAX, visit, context);
+}
+
+static int remove_one(int parent, const char *name, int dir, void *context)
+{
+	return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int cgroup_tree_remove(const char *path)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0 && errno != ENOENT)
+		return -errno;
+	r = fd < 0 ? 0 : cgroup_tree_walk(fd, remove_one, NULL);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (rmdir(path) < 0 && errno != ENOENT)
+		return -errno;
+	remove_made_above(path);
+	return 0;
+}

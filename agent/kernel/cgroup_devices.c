@@ -1,4 +1,4 @@
-/* cgroup_devices: see cgroup_devices.h. Called by sandbox/container_create. */
+/* cgroup_devices: see cgroup_devices.h. Called by sandbox/container_create and container_update. */
 #include "kernel/cgroup_devices.h"
 
 #include <errno.h>
@@ -6,159 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/strings.h"
-#include "hard_limits.h"
+#include "kernel/cgroup_device_rules.h"
+#include "kernel/cgroup_devices_v1.h"
 
-#define ANY (-1)
-/* dev_t of the kernel: 12 bits and 20 bits (linux/kdev_t.h). */
-#define MAJOR_MAX 0xfff
-#define MINOR_MAX 0xfffff
-
-#define ACCESS_ALL (BPF_DEVCG_ACC_MKNOD | BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE)
-
-struct device_rule {
-	bool allow;
-	int type; /* BPF_DEVCG_DEV_*, or ANY */
-	int64_t major, minor;
-	int access; /* BPF_DEVCG_ACC_* */
-};
-
-struct rules {
-	struct device_rule *list;
-	size_t count;
-};
-
-/* What runc gives every container (its specconv package), and tun (agent-api-containers.md 10.2).
- */
-static const struct device_rule default_rules[] = {
-	{false, ANY, ANY, ANY, ACCESS_ALL},
-	{true, BPF_DEVCG_DEV_CHAR, ANY, ANY, BPF_DEVCG_ACC_MKNOD},
-	{true, BPF_DEVCG_DEV_BLOCK, ANY, ANY, BPF_DEVCG_ACC_MKNOD},
-	{true, BPF_DEVCG_DEV_CHAR, 1, 3, ACCESS_ALL},	  /* null */
-	{true, BPF_DEVCG_DEV_CHAR, 1, 5, ACCESS_ALL},	  /* zero */
-	{true, BPF_DEVCG_DEV_CHAR, 1, 7, ACCESS_ALL},	  /* full */
-	{true, BPF_DEVCG_DEV_CHAR, 1, 8, ACCESS_ALL},	  /* random */
-	{true, BPF_DEVCG_DEV_CHAR, 1, 9, ACCESS_ALL},	  /* urandom */
-	{true, BPF_DEVCG_DEV_CHAR, 5, 0, ACCESS_ALL},	  /* tty */
-	{true, BPF_DEVCG_DEV_CHAR, 5, 1, ACCESS_ALL},	  /* console */
-	{true, BPF_DEVCG_DEV_CHAR, 5, 2, ACCESS_ALL},	  /* ptmx */
-	{true, BPF_DEVCG_DEV_CHAR, 136, ANY, ACCESS_ALL}, /* pts */
-	{true, BPF_DEVCG_DEV_CHAR, 10, 200, ACCESS_ALL},  /* net/tun */
-};
-
-/* ---- rules ---------------------------------------------------------------------------------- */
-
-static int parse_type(const char *word)
-{
-	if (str_empty(word) || str_eq(word, "a"))
-		return ANY;
-	if (str_eq(word, "b"))
-		return BPF_DEVCG_DEV_BLOCK;
-	if (str_eq(word, "c") || str_eq(word, "u"))
-		return BPF_DEVCG_DEV_CHAR;
-	return -EINVAL;
-}
-
-static int parse_access(const char *word)
-{
-	static const char letters[] = "rwm";
-	static const int bits[] = {BPF_DEVCG_ACC_READ, BPF_DEVCG_ACC_WRITE, BPF_DEVCG_ACC_MKNOD};
-	int access = 0;
-
-	for (; word && *word; word++) {
-		const char *at = strchr(letters, *word);
-
-		if (!at)
-			return -EINVAL;
-		access |= bits[at - letters];
-	}
-	return access ? access : -EINVAL;
-}
-
-static int parse_rule(
-	const Grpc__LinuxDeviceCgroup *sent, size_t i, struct device_rule *ret, struct error *err)
-{
-	*ret = (struct device_rule){.allow = sent->allow,
-		.type = parse_type(sent->type),
-		.major = sent->major,
-		.minor = sent->minor,
-		.access = parse_access(sent->access)};
-	if (ret->type == -EINVAL)
-		return error_invalid(err,
-			"Linux.Resources.Devices[%zu]: type \"%.20s\" is none of a, b, c", i,
-			sent->type);
-	if (ret->access < 0)
-		return error_invalid(err,
-			"Linux.Resources.Devices[%zu]: access \"%.20s\": want letters of rwm", i,
-			sent->access);
-	if (ret->major < ANY || ret->major > MAJOR_MAX || ret->minor < ANY ||
-		ret->minor > MINOR_MAX)
-		return error_invalid(err,
-			"Linux.Resources.Devices[%zu]: no device has the number %lld:%lld", i,
-			(long long)ret->major, (long long)ret->minor);
-	if (ret->major == 0) {
-		ret->major = ANY;
-		if (ret->minor == 0)
-			ret->minor = ANY;
-	}
-	return 0;
-}
-
-static bool is_everything(const struct device_rule *rule)
-{
-	return rule->type == ANY && rule->major == ANY && rule->minor == ANY &&
-	       rule->access == ACCESS_ALL;
-}
-
-static void set_defaults(struct rules *rules)
-{
-	memcpy(rules->list, default_rules, sizeof(default_rules));
-	rules->count = ARRAY_SIZE(default_rules);
-}
-
-static void add(struct rules *rules, const struct device_rule *rule)
-{
-	rules->list[rules->count++] = *rule;
-}
-
-/* Kata's runtimes strip the rules but not always the nodes: those are there to be used. */
-static void add_spec_devices(struct rules *rules, const Grpc__Linux *linux_part)
-{
-	for (size_t i = 0; i < linux_part->n_devices; i++) {
-		const Grpc__LinuxDevice *device = linux_part->devices[i];
-		struct device_rule rule = {
-			true, parse_type(device->type), device->major, device->minor, ACCESS_ALL};
-
-		/* 'p' is a pipe; numbers are checked by the launch plan */
-		if (rule.type < 0 || rule.major < 0 || rule.major > MAJOR_MAX || rule.minor < 0 ||
-			rule.minor > MINOR_MAX)
-			continue;
-		add(rules, &rule);
-	}
-}
-
-static int add_sent_rules(struct rules *rules, const Grpc__LinuxResources *resources,
-	bool *required, struct error *err)
-{
-	for (size_t i = 0; i < resources->n_devices; i++) {
-		struct device_rule rule;
-		int r = parse_rule(resources->devices[i], i, &rule, err);
-
-		if (r < 0)
-			return r;
-		*required = *required || !rule.allow;
-		if (!rule.allow && is_everything(&rule))
-			set_defaults(rules);
-		else
-			add(rules, &rule);
-	}
-	return 0;
-}
+#define PROGRAM_NAME "cradle_devices"
 
 /* ---- program --------------------------------------------------------------------------------- */
 
@@ -206,10 +62,11 @@ static void emit_prologue(struct device_program *p)
 
 static void emit_verdict(struct device_program *p, const struct device_rule *rule)
 {
-	if (rule->access == ACCESS_ALL) {
+	if (rule->access == DEVICE_ACCESS_ALL) {
 		emit_answer(p, rule->allow);
 	} else if (rule->allow) {
-		emit(p, BPF_ALU64 | BPF_AND | BPF_K, ACCESS, 0, 0, ACCESS_ALL & ~rule->access);
+		emit(p, BPF_ALU64 | BPF_AND | BPF_K, ACCESS, 0, 0,
+			DEVICE_ACCESS_ALL & ~rule->access);
 		emit(p, BPF_JMP | BPF_JNE | BPF_K, ACCESS, 0, 2, 0);
 		emit_answer(p, true);
 	} else {
@@ -228,7 +85,7 @@ static void emit_rule(struct device_program *p, const struct device_rule *rule)
 	size_t jumps[ARRAY_SIZE(reg)], n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(reg); i++) {
-		if (want[i] == ANY)
+		if (want[i] == DEVICE_ANY)
 			continue;
 		jumps[n++] = p->count;
 		emit(p, BPF_JMP | BPF_JNE | BPF_K, reg[i], 0, 0, (int32_t)want[i]);
@@ -239,8 +96,8 @@ static void emit_rule(struct device_program *p, const struct device_rule *rule)
 }
 
 /* The last match decides: so from the last to the first, up to one that matches everything. */
-static int build(
-	const struct rules *rules, struct arena *arena, struct device_program *p, struct error *err)
+static int build(const struct device_rules *rules, struct arena *arena, struct device_program *p,
+	struct error *err)
 {
 	size_t i = rules->count;
 
@@ -251,43 +108,27 @@ static int build(
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM,
 			"Linux.Resources.Devices: no room for the program");
 	emit_prologue(p);
-	while (i > 0 && !is_everything(&rules->list[i - 1]))
+	while (i > 0 && !device_rule_is_everything(&rules->list[i - 1]))
 		emit_rule(p, &rules->list[--i]);
 	emit_answer(p, i > 0 && rules->list[i - 1].allow);
 	return 0;
 }
 
-int cgroup_devices_plan(const Grpc__Linux *linux_part, const struct device_denied *denied,
-	struct arena *arena, struct device_program *ret, struct error *err)
+int cgroup_devices_plan(const struct cgroup_root *root, const Grpc__Linux *linux_part, bool nodes,
+	const struct device_denied *denied, struct arena *arena, struct device_program *ret,
+	struct error *err)
 {
-	static const Grpc__LinuxResources none = GRPC__LINUX_RESOURCES__INIT;
-	static const Grpc__Linux nothing = GRPC__LINUX__INIT;
-	const Grpc__LinuxResources *resources;
-	struct rules rules = {0};
-	int r;
+	struct device_rules rules;
+	int r = device_rules_make(linux_part, nodes, denied, arena, &rules, err);
 
-	linux_part = linux_part ? linux_part : &nothing;
-	resources = linux_part->resources ? linux_part->resources : &none;
-	if (resources->n_devices + linux_part->n_devices > DEVICE_RULES_MAX)
-		return error_set(err, STATUS_RESOURCE_EXHAUSTED, E2BIG,
-			"Linux.Resources.Devices: more than %d rules", DEVICE_RULES_MAX);
-	rules.list = arena_calloc(arena,
-		ARRAY_SIZE(default_rules) + resources->n_devices + linux_part->n_devices +
-			denied->count,
-		sizeof(*rules.list));
-	if (!rules.list)
-		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM,
-			"Linux.Resources.Devices: no room for the rules");
-	ret->required = false;
-	set_defaults(&rules);
-	if (resources->n_devices == 0)
-		add_spec_devices(&rules, linux_part);
-	r = add_sent_rules(&rules, resources, &ret->required, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < denied->count; i++)
-		add(&rules, &(struct device_rule){false, BPF_DEVCG_DEV_BLOCK,
-				    major(denied->list[i]), minor(denied->list[i]), ACCESS_ALL});
+	memset(ret, 0, sizeof(*ret));
+	ret->required = rules.required;
+	if (root && root->v1_only)
+		return cgroup_root_v1_has(root, "devices")
+			       ? cgroup_devices_v1_plan(&rules, arena, &ret->v1, err)
+			       : 0;
 	return build(&rules, arena, ret, err);
 }
 
@@ -308,7 +149,7 @@ static int load(const struct device_program *program)
 	attr.insns = (uintptr_t)program->insns;
 	attr.insn_cnt = (uint32_t)program->count;
 	attr.license = (uintptr_t) "Apache-2.0";
-	str_copy(attr.prog_name, sizeof(attr.prog_name), "cradle_devices");
+	str_copy(attr.prog_name, sizeof(attr.prog_name), PROGRAM_NAME);
 	fd = bpf(BPF_PROG_LOAD, &attr);
 	return fd < 0 ? -errno : fd;
 }
@@ -362,6 +203,61 @@ static int attach(int cgroup_fd, int program)
 	return bpf(BPF_PROG_ATTACH, &attr) < 0 ? -errno : 0;
 }
 
+/* Is it one of ours? A container may attach programs of its own to its group. */
+static bool is_ours(int program)
+{
+	struct bpf_prog_info info;
+	union bpf_attr attr;
+
+	memset(&info, 0, sizeof(info));
+	memset(&attr, 0, sizeof(attr));
+	attr.info.bpf_fd = (uint32_t)program;
+	attr.info.info_len = sizeof(info);
+	attr.info.info = (uintptr_t)&info;
+	return bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) == 0 && str_eq(info.name, PROGRAM_NAME);
+}
+
+static void detach(int cgroup_fd, int program)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.target_fd = (uint32_t)cgroup_fd;
+	attr.attach_bpf_fd = (uint32_t)program;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	bpf(BPF_PROG_DETACH, &attr);
+}
+
+/* Programs that are attached now, by id. At most one is ours, unless a replacement failed. */
+static int query(int cgroup_fd, uint32_t *ids, uint32_t room)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.query.target_fd = (uint32_t)cgroup_fd;
+	attr.query.attach_type = BPF_CGROUP_DEVICE;
+	attr.query.prog_ids = (uintptr_t)ids;
+	attr.query.prog_cnt = room;
+	return bpf(BPF_PROG_QUERY, &attr) < 0 ? -errno : (int)attr.query.prog_cnt;
+}
+
+static void detach_ours(int cgroup_fd, const uint32_t *ids, int count)
+{
+	for (int i = 0; i < count; i++) {
+		union bpf_attr attr;
+		int fd;
+
+		memset(&attr, 0, sizeof(attr));
+		attr.prog_id = ids[i];
+		fd = bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+		if (fd < 0)
+			continue;
+		if (is_ours(fd))
+			detach(cgroup_fd, fd);
+		close(fd);
+	}
+}
+
 /* Kata's agent controls no devices on v2: without rules a container is no worse off. */
 static void log_once(int r)
 {
@@ -376,18 +272,61 @@ static void log_once(int r)
 		errno_name(-r));
 }
 
-int cgroup_devices_attach(int cgroup_fd, const struct device_program *program, struct error *err)
+/* v1's rules; also those of a hybrid machine are the program's, which can say more. */
+static int apply_v1(
+	const struct cgroup *cgroup, const struct device_program *program, struct error *err)
 {
-	int fd = load_cached(program);
-	int r = fd < 0 ? fd : attach(cgroup_fd, fd);
-
-	if (r >= 0)
-		return 0;
+	if (program->v1.count)
+		return cgroup_limits_apply(cgroup, &program->v1, NULL, err);
 	if (program->required)
-		return error_set(err, STATUS_FAILED_PRECONDITION, -r,
+		return error_set(err, STATUS_FAILED_PRECONDITION, ENOENT,
+			"Linux.Resources.Devices: deny rules need cgroup v1's devices controller, "
+			"or cgroup2");
+	return 0;
+}
+
+static int refused(
+	const struct device_program *program, const char *step, int errnum, struct error *err)
+{
+	if (program->required)
+		return error_set(err, STATUS_FAILED_PRECONDITION, errnum,
 			"Linux.Resources.Devices: deny rules need CONFIG_BPF_SYSCALL and "
 			"CONFIG_CGROUP_BPF: bpf: %s the device program",
+			step);
+	log_once(-errnum);
+	return 0;
+}
+
+int cgroup_devices_attach(
+	const struct cgroup *cgroup, const struct device_program *program, struct error *err)
+{
+	int fd, r;
+
+	if (!program->insns)
+		return apply_v1(cgroup, program, err);
+	fd = load_cached(program);
+	r = fd < 0 ? fd : attach(cgroup->fd, fd);
+	return r < 0 ? refused(program, fd < 0 ? "load" : "attach", -r, err) : 0;
+}
+
+int cgroup_devices_replace(
+	const struct cgroup *cgroup, const struct device_program *program, struct error *err)
+{
+	uint32_t ids[64];
+	_cleanup_fd_ int fd = -1;
+	int count, r;
+
+	if (!program->insns)
+		return apply_v1(cgroup, program, err);
+	count = query(cgroup->fd, ids, ARRAY_SIZE(ids));
+	fd = load(program);
+	r = fd < 0 ? fd : attach(cgroup->fd, fd);
+	if (r < 0)
+		return error_set(err, STATUS_FAILED_PRECONDITION, -r,
+			"Linux.Resources.Devices: new rules need CONFIG_BPF_SYSCALL and "
+			"CONFIG_CGROUP_BPF: bpf: %s the device program",
 			fd < 0 ? "load" : "attach");
-	log_once(r);
+	/* in between both have to agree: never more than either allows */
+	detach_ours(cgroup->fd, ids, count);
 	return 0;
 }

@@ -227,8 +227,8 @@ static void log_skipped(const struct error *err)
 		error_render(err, text, sizeof(text)), NULL);
 }
 
-int cgroup_limits_apply(
-	const struct cgroup *cgroup, const struct cgroup_writes *writes, struct error *err)
+int cgroup_limits_apply(const struct cgroup *cgroup, const struct cgroup_writes *writes,
+	size_t *set, struct error *err)
 {
 	for (size_t i = 0; i < writes->count; i++) {
 		const struct cgroup_write *w = &writes->list[i];
@@ -247,9 +247,9 @@ int cgroup_limits_apply(
 			continue;
 		}
 		*err = own;
-		return i ? error_prefix(
-				   err, "%zu of %zu limits are set, not the next", i, writes->count)
-			 : r;
+		if (set)
+			*set = i;
+		return r;
 	}
 	return 0;
 }

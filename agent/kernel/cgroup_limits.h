@@ -51,10 +51,10 @@ int cgroup_limits_plan_update(const struct cgroup *cgroup, const Grpc__LinuxReso
 	struct arena *arena, struct cgroup_writes *ret, struct error *err);
 /*
  * Writes them. A missing control file is FAILED_PRECONDITION naming the limit and what the kernel
- * lacks; the first failure ends it, and says how many are set when there are any. MAY SLEEP when a
- * memory limit is lowered below usage (the kernel reclaims); on a new, empty group it does not.
+ * lacks; the first failure ends it, *set (may be NULL) are done then. MAY SLEEP when a memory limit
+ * is lowered below usage (the kernel reclaims); on a new, empty group it does not.
  */
-int cgroup_limits_apply(
-	const struct cgroup *cgroup, const struct cgroup_writes *writes, struct error *err);
+int cgroup_limits_apply(const struct cgroup *cgroup, const struct cgroup_writes *writes,
+	size_t *set, struct error *err);
 
 #endif

@@ -6,4 +6,4 @@ AGENT_SRC += agent/kernel/namespace.c agent/kernel/net_dev.c agent/kernel/cgroup
 AGENT_SRC += agent/kernel/seccomp.c
 AGENT_SRC += $(addprefix agent/kernel/, net_address.c netlink.c netlink_list.c)
 AGENT_SRC += agent/kernel/terminal.c
-AGENT_SRC += $(addprefix agent/kernel/, cgroup_devices.c root_disk.c)
+AGENT_SRC += $(addprefix agent/kernel/, cgroup_devices.c cgroup_device_rules.c cgroup_devices_v1.c root_disk.c)

@@ -155,7 +155,9 @@ static int plan_group(struct container *container, struct group_plan *plan, stru
 	if (r < 0)
 		return r;
 	device_denied_root(&denied);
-	return cgroup_devices_plan(linux_part, &denied, arena, &plan->devices, err);
+	return cgroup_devices_plan(&container->sandbox->cgroup_root, linux_part,
+		!linux_part || !linux_part->resources || !linux_part->resources->n_devices, &denied,
+		arena, &plan->devices, err);
 }
 
 /* All that is pure, in a throw-away arena: a bad spec fails before anything exists. */
@@ -271,9 +273,9 @@ static int make_group(struct container *container, struct error *err)
 		r = cgroup_create(
 			&container->cgroup, &container->sandbox->cgroup_root, plan.path, err);
 	if (r == 0)
-		r = cgroup_limits_apply(&container->cgroup, &plan.writes, err);
+		r = cgroup_limits_apply(&container->cgroup, &plan.writes, NULL, err);
 	if (r == 0)
-		r = cgroup_devices_attach(container->cgroup.fd, &plan.devices, err);
+		r = cgroup_devices_attach(&container->cgroup, &plan.devices, err);
 	if (r < 0)
 		return r;
 	oom_target_add(container->sandbox->oom, &container->oom, container->id, plan.path);

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "hard_limits.h"
+#include "kernel/cgroup_devices.h"
 #include "kernel/cgroup_limits.h"
 #include "sandbox/container.h"
 #include "sandbox/sandbox.h"
@@ -17,6 +18,7 @@ struct container_update {
 	struct arena arena;
 	const Grpc__LinuxResources *resources; /* in the arena */
 	struct cgroup_writes writes;	       /* in the arena; planned when its turn comes */
+	struct device_program devices;	       /* the same, if there are rules */
 	struct helper helper;
 	container_updated_fn done;
 	void *owner;
@@ -38,7 +40,16 @@ static int set_limits(void *arg, struct error *err)
 {
 	const struct container_update *update = arg;
 
-	return cgroup_limits_apply(&update->container->cgroup, &update->writes, err);
+	size_t set = 0;
+	int r = cgroup_limits_apply(&update->container->cgroup, &update->writes, &set, err);
+
+	if (r < 0)
+		return set ? error_prefix(err, "%zu of %zu limits are set, not the next", set,
+				     update->writes.count)
+			   : r;
+	return update->resources->n_devices
+		       ? cgroup_devices_replace(&update->container->cgroup, &update->devices, err)
+		       : 0;
 }
 
 static void on_set(struct helper *helper, int result, const struct error *err)
@@ -58,12 +69,37 @@ static void on_set(struct helper *helper, int result, const struct error *err)
 	start_next(container);
 }
 
+/*
+ * Rules that are sent replace those there were; a container created without any keeps its nodes.
+ * None sent: none are changed.
+ */
+static int plan_devices(struct container *container, const Grpc__LinuxResources *resources,
+	struct arena *arena, struct device_program *ret, struct error *err)
+{
+	const Grpc__Linux *created = container->request->oci->linux;
+	Grpc__Linux linux_part = GRPC__LINUX__INIT;
+	struct device_denied denied;
+
+	if (!resources || !resources->n_devices)
+		return 0;
+	if (created)
+		linux_part = *created;
+	linux_part.resources = (Grpc__LinuxResources *)resources;
+	device_denied_root(&denied);
+	return cgroup_devices_plan(container->cgroup.root, &linux_part,
+		!created || !created->resources || !created->resources->n_devices, &denied, arena,
+		ret, err);
+}
+
 static int start(struct container_update *update, struct error *err)
 {
 	struct container *container = update->container;
 	int r = cgroup_limits_plan_update(
 		&container->cgroup, update->resources, &update->arena, &update->writes, err);
 
+	if (r == 0)
+		r = plan_devices(
+			container, update->resources, &update->arena, &update->devices, err);
 	update->helper.keep = &container->cgroup.fd;
 	update->helper.keep_count = 1;
 	if (r == 0)
@@ -90,6 +126,7 @@ static void start_next(struct container *container)
 static int check(
 	struct container *container, const Grpc__LinuxResources *resources, struct error *err)
 {
+	struct device_program devices;
 	struct cgroup_writes writes;
 	struct arena scratch;
 	int r = container_check(container, CONTAINER_UPDATE, err);
@@ -99,7 +136,9 @@ static int check(
 	arena_init(&scratch, LAUNCH_ARENA_MAX);
 	r = cgroup_limits_plan_update(&container->cgroup, resources, &scratch, &writes, err);
 	if (r == 0)
-		r = writes.count > 0;
+		r = plan_devices(container, resources, &scratch, &devices, err);
+	if (r == 0)
+		r = writes.count > 0 || (resources && resources->n_devices);
 	arena_release(&scratch);
 	return r < 0 ? error_prefix(err, "update container %s", container->id) : r;
 }

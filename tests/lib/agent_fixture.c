@@ -624,6 +624,21 @@ const char *container_output(
 	return text;
 }
 
+void container_expect_line(struct agent *agent, const char *id, const char *line)
+{
+	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;
+	const Grpc__ReadStreamResponse *response;
+	struct client_call call = {0};
+
+	read.container_id = (char *)id;
+	read.len = (uint32_t)strlen(line);
+	assert_int_equal(agent_call(agent, &call, "ReadStdout", &read, NULL), 0);
+	response = (void *)call.response;
+	assert_int_equal(response->data.len, strlen(line));
+	assert_memory_equal(response->data.data, line, strlen(line));
+	client_call_release(&call);
+}
+
 void container_expect_much_output(struct agent *agent, const char *id, size_t total)
 {
 	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;

@@ -105,6 +105,8 @@ void container_remove_id(struct agent *agent, const char *id);
 /* All of stdout (or stderr) until its end, as a string in a static buffer of 64 KiB. */
 const char *container_output(
 	struct agent *agent, const char *id, const char *exec_id, bool want_stderr);
+/* The next bytes of its stdout, which stays open, begin with this line. */
+void container_expect_line(struct agent *agent, const char *id, const char *line);
 /* Prints bin/busybox again and again, `total` bytes in all; every byte of it is compared on
  * arrival. */
 void container_expect_much_output(struct agent *agent, const char *id, size_t total);

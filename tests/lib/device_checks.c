@@ -1,8 +1,11 @@
 /* device_checks: see device_checks.h. */
 #include "lib/device_checks.h"
 
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "lib/test_groups.h"
 #include "lib/test_main.h"
 
 static char *mknod_caps[] = {
@@ -73,9 +76,59 @@ void check_device_control(struct agent *agent, unsigned disk_major, unsigned dis
 	rule(&c, true, "b", disk_major, -1, "r");
 	rule(&c, false, "c", 1, 3, "m");
 	rule(&c, false, "c", 1, 11, "rwm");
+	if (groups_v1_only()) { /* an exception from an exception */
+		agent_fails(agent, "CreateContainer", &c.request, STATUS_FAILED_PRECONDITION,
+			"cgroup v1 cannot deny c 1:3 m beside c *:* m");
+		return;
+	}
 	prints(agent, &c,
 		"disk: open\nzero: open\nnull: not made\nmem: denied\nkmsg: not made\n"
 		"null: written\n");
+}
+
+/* From an exec; a node that nobody serves is none, not denied. */
+static void expect_open(struct agent *agent, bool open)
+{
+	static const char script[] = "dd if=/dev/t of=/dev/null count=0 2>&1; echo end";
+	static unsigned n;
+	const char *output;
+	char id[16];
+
+	str_format(id, sizeof(id), "open%u", n++);
+	assert_int_equal(container_exec_sh(agent, "devices", id, script, NULL), 0);
+	output = container_output(agent, "devices", id, false);
+	if (!strstr(output, "end\n") || !strstr(output, "not permitted") != open)
+		fail_msg("want it %s: %s", open ? "open" : "denied", output);
+	container_wait(agent, "devices", id);
+}
+
+void check_device_update(struct agent *agent)
+{
+	Grpc__UpdateContainerRequest request = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	Grpc__LinuxResources none = GRPC__LINUX_RESOURCES__INIT;
+	struct test_container c;
+
+	fill(&c, agent, "mknod /dev/t c 10 229; echo up; sleep 1000");
+	container_send(agent, &c);
+	container_start_id(agent, "devices");
+	container_expect_line(agent, "devices", "up\n");
+	expect_open(agent, false);
+	request.container_id = (char *)"devices";
+	request.resources = &c.resources;
+	grpc__linux_resources__init(&c.resources);
+	rule(&c, false, "a", -1, -1, "rwm");
+	rule(&c, true, "c", 10, 229, "rw");
+	agent_ok(agent, "UpdateContainer", &request);
+	expect_open(agent, true);
+	/* no rules sent: as they are */
+	request.resources = &none;
+	agent_ok(agent, "UpdateContainer", &request);
+	expect_open(agent, true);
+	request.resources = &c.resources;
+	c.resources.n_devices = 1;
+	agent_ok(agent, "UpdateContainer", &request);
+	expect_open(agent, false);
+	container_remove_id(agent, "devices");
 }
 
 void check_root_disk_denied(struct agent *agent, unsigned disk_major, unsigned disk_minor)

@@ -12,4 +12,7 @@ void check_device_control(struct agent *agent, unsigned disk_major, unsigned dis
 /* A container that may do everything may not make the guest's own root disk. */
 void check_root_disk_denied(struct agent *agent, unsigned disk_major, unsigned disk_minor);
 
+/* UpdateContainer changes what may be opened, in a container that runs. */
+void check_device_update(struct agent *agent);
+
 #endif

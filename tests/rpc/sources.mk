@@ -9,3 +9,9 @@ RPC_TESTS += tests/rpc/test_small_calls.c
 RPC_TESTS += tests/rpc/test_network.c
 RPC_TESTS += tests/rpc/test_relay.c
 $(BUILD)/tests/rpc/test_relay: $(HOST)/cradle
+# cgroup v1's controllers can be had only where v2 has not got them. There the agent is also tried
+# without any cgroup2 (tests/lib/test_groups.h).
+ifneq ($(wildcard /sys/fs/cgroup/memory/memory.limit_in_bytes),)
+RPC_TESTS += tests/rpc/test_cgroup_v1.c
+RPC_V1_ONLY := test_cgroup_v1 test_devices test_freeze test_lifecycle test_races test_vanishing
+endif

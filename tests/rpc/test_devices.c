@@ -43,6 +43,12 @@ static void test_root_disk(void **state)
 		print_message("# the root file system has no block device here\n");
 }
 
+/* Rules of UpdateContainer take the place of those there were. */
+static void test_update_of_rules(void **state)
+{
+	check_device_update(&agent);
+}
+
 static void test_bad_rule(void **state)
 {
 	static const char *const argv[] = {"true", NULL};
@@ -65,6 +71,7 @@ static void test_bad_rule(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_c30_device_control),
 	cmocka_unit_test(test_root_disk),
+	cmocka_unit_test(test_update_of_rules),
 	cmocka_unit_test(test_bad_rule),
 };
 

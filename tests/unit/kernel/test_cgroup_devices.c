@@ -4,6 +4,7 @@
  */
 #include "kernel/cgroup_devices.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -20,6 +21,7 @@
 #define RULES 16
 
 static struct arena arena;
+static const struct cgroup no_group = {.fd = -1};
 static struct device_program program;
 static struct device_denied denied;
 static Grpc__Linux linux_part;
@@ -60,7 +62,8 @@ static void plan(void)
 {
 	struct error err = ERROR_INIT;
 
-	if (cgroup_devices_plan(&linux_part, &denied, &arena, &program, &err) < 0)
+	if (cgroup_devices_plan(NULL, &linux_part, resources.n_devices == 0, &denied, &arena,
+		    &program, &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -248,7 +251,8 @@ static void refused(const char *text)
 {
 	struct error err = ERROR_INIT;
 
-	assert_true(cgroup_devices_plan(&linux_part, &denied, &arena, &program, &err) < 0);
+	assert_true(cgroup_devices_plan(NULL, &linux_part, resources.n_devices == 0, &denied,
+			    &arena, &program, &err) < 0);
 	if (!strstr(err.text, text))
 		fail_msg("want '%s' in '%s'", text, err.text);
 	resources.n_devices = 0;
@@ -295,18 +299,90 @@ static void test_verifier(void **state)
 	resources.n_devices = DEVICE_RULES_MAX;
 	plan();
 	/* -1 is no cgroup: what fails is the attaching, after the program was taken */
-	assert_true(cgroup_devices_attach(-1, &program, &err) < 0);
+	assert_true(cgroup_devices_attach(&no_group, &program, &err) < 0);
 	if (!strstr(err.text, "attach the device program"))
 		fail_msg("%s (root is needed)", err.text);
 	free(all);
 	resources.n_devices = 0;
 	plan();
 	program.required = true;
-	assert_true(cgroup_devices_attach(-1, &program, &err) < 0);
+	assert_true(cgroup_devices_attach(&no_group, &program, &err) < 0);
 	assert_non_null(strstr(err.text, "attach the device program"));
 	/* the defaults alone: said once, and the container starts */
 	program.required = false;
-	assert_int_equal(cgroup_devices_attach(-1, &program, &err), 0);
+	assert_int_equal(cgroup_devices_attach(&no_group, &program, &err), 0);
+}
+
+/* ---- v1 ---- */
+
+static const char *plan_v1(void)
+{
+	static const struct cgroup_root root = {
+		.v1_only = true, .v1 = {1, {{.mount = "/d", .options = "rw,devices"}}}};
+	static char text[2048];
+	struct error err = ERROR_INIT;
+	size_t n = 0;
+
+	text[0] = '\0';
+	if (cgroup_devices_plan(&root, &linux_part, resources.n_devices == 0, &denied, &arena,
+		    &program, &err) < 0)
+		return strcpy(text, err.text);
+	assert_null(program.insns);
+	for (size_t i = 0; i < program.v1.count; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s=%s;",
+			program.v1.list[i].file + strlen("devices."), program.v1.list[i].value);
+	return text;
+}
+
+#define V1_DEFAULTS                                                                                \
+	"deny=a;allow=c *:* m;allow=b *:* m;allow=c 1:3 rwm;allow=c 1:5 rwm;allow=c 1:7 rwm;"      \
+	"allow=c 1:8 rwm;allow=c 1:9 rwm;allow=c 5:0 rwm;allow=c 5:1 rwm;allow=c 5:2 rwm;"         \
+	"allow=c 136:* rwm;allow=c 10:200 rwm;"
+
+static void test_v1_lists(void **state)
+{
+	denied.list[denied.count++] = makedev(254, 1);
+	assert_string_equal(plan_v1(), V1_DEFAULTS);
+	rule(false, "a", -1, -1, "rwm");
+	rule(true, "c", 10, 229, "rw");
+	rule(true, "b", 8, -1, "r"); /* c22 */
+	assert_string_equal(plan_v1(), V1_DEFAULTS "allow=c 10:229 rw;allow=b 8:* r;");
+	/* taken away again, in parts; and all of a kind */
+	rule(false, "c", 10, 229, "w");
+	rule(false, "c", 136, -1, "rw");
+	assert_non_null(strstr(plan_v1(), "allow=c 136:* m;"));
+	assert_non_null(strstr(plan_v1(), "allow=c 10:229 r;"));
+	/* what may not be opened may be made all the same */
+	rule(false, "c", 1, 3, "rwm");
+	assert_null(strstr(plan_v1(), "c 1:3"));
+}
+
+static void test_v1_everything_but(void **state)
+{
+	denied.list[denied.count++] = makedev(254, 1);
+	rule(true, "a", 0, 0, "rwm");
+	rule(false, "c", 1, 11, "w");
+	rule(false, "a", 7, -1, "rw");
+	assert_string_equal(
+		plan_v1(), "allow=a;deny=c 1:11 w;deny=b 7:* rw;deny=c 7:* rw;deny=b 254:1 rwm;");
+	rule(true, "c", -1, -1, "w");
+	assert_string_equal(plan_v1(), "allow=a;deny=b 7:* rw;deny=c 7:* r;deny=b 254:1 rwm;");
+}
+
+static void test_v1_cannot(void **state)
+{
+	denied.list[denied.count++] = makedev(254, 1);
+	rule(true, "b", 254, -1, "rw"); /* the root disk would be among them */
+	assert_string_equal(plan_v1(), "Linux.Resources.Devices: cgroup v1 cannot deny b 254:1 rwm "
+				       "beside b 254:* rw");
+	resources.n_devices = 0;
+	rule(false, "c", 1, 3, "m");
+	assert_non_null(strstr(plan_v1(), "cannot deny c 1:3 m beside c *:* m"));
+	resources.n_devices = 0;
+	rule(true, "a", 0, 0, "rwm");
+	rule(false, "c", 7, -1, "rw");
+	rule(true, "c", 7, 1, "rw");
+	assert_non_null(strstr(plan_v1(), "cannot allow c 7:1 rw beside c 7:* rw"));
 }
 
 static void test_root_disk(void **state)
@@ -328,6 +404,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_nodes_of_the_spec, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_bad_rules, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_verifier, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_v1_lists, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_v1_everything_but, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_v1_cannot, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_root_disk, setup, teardown),
 };
 

@@ -1,0 +1,318 @@
+/*
+ * A host with cgroup v1: containers are in every hierarchy, limits are in v1's files, what comes
+ * goes. Twice (tests/rpc/sources.mk): beside a cgroup2, and with CRADLE_TEST_CGROUP=v1 without one.
+ * Only made on such a host: v1's controllers cannot be had beside v2's.
+ */
+#define TEST_TIMEOUT 120
+#include "lib/agent_fixture.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/strings.h"
+#include "lib/test_groups.h"
+#include "lib/test_main.h"
+
+#define MIB (1024 * 1024)
+
+static struct agent agent;
+static struct agent_census before;
+
+static int setup(void **state)
+{
+	agent_start(&agent);
+	container_whole(&agent, "warm", "true", NULL);
+	before = agent_census(&agent);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	agent_stop(&agent);
+	return 0;
+}
+
+#define assert_file(controller, id, file, text)                                                    \
+	assert_string_equal(group_file(controller, id, file), text)
+
+/* ---- who is in it ---- */
+
+/* Every line of /proc/PID/cgroup that is a hierarchy of the host ends in the container's path. */
+static void assert_everywhere(pid_t pid, const char *id)
+{
+	char path[64], text[4096], end[128], *save = NULL;
+	unsigned lines = 0;
+
+	str_format(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	str_format(end, sizeof(end), "/cradle-test-%d/%s", (int)getpid(), id);
+	assert_true(file_read(path, text, sizeof(text)) > 0);
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (str_starts(line, "0:") && groups_v1_only())
+			continue;
+		if (!str_ends(line, end))
+			fail_msg("not in the container's group: %s", line);
+		lines++;
+	}
+	assert_true(lines >= 5);
+}
+
+static void test_in_every_hierarchy(void **state)
+{
+	char *next;
+	long pid;
+
+	container_run(&agent, "all", "sleep 1000");
+	assert_int_equal(container_exec_sh(&agent, "all", "e", "sleep 1000", NULL), 0);
+	pid = strtol(group_file("memory", "all", "cgroup.procs"), &next, 10);
+	assert_true(pid > 0);
+	assert_everywhere((pid_t)pid, "all");
+	pid = strtol(next, NULL, 10);
+	assert_true(pid > 0); /* the exec */
+	assert_everywhere((pid_t)pid, "all");
+	container_remove_id(&agent, "all");
+	assert_file("memory", "all", "cgroup.procs", "ENOENT");
+	agent_assert_census(&agent, &before);
+}
+
+/* Below a group that somebody else made, whose cpuset is empty yet. */
+static void test_cpuset_comes_from_above(void **state)
+{
+	char all[128];
+
+	assert_true(file_read("/sys/fs/cgroup/cpuset/cpuset.cpus", all, sizeof(all)) > 0);
+	all[strcspn(all, "\n")] = '\0';
+	container_run(&agent, "cpus", "sleep 1000");
+	assert_file("cpuset", "cpus", "cpuset.cpus", all);
+	assert_file("cpuset", "cpus", "cpuset.mems", "0");
+	assert_file("cpuset", ".", "cpuset.cpus", all);
+	container_remove_id(&agent, "cpus");
+	agent_assert_census(&agent, &before);
+}
+
+/* ---- limits ---- */
+
+struct limits {
+	struct test_container c;
+	Grpc__LinuxCPU cpu;
+	Grpc__LinuxPids pids;
+	Grpc__LinuxBlockIO io;
+};
+
+static void limits_fill(struct limits *l, const char *id)
+{
+	static const char *const argv[] = {"sleep", "1000", NULL};
+
+	container_fill(&l->c, &agent, id, argv);
+	container_limit(&l->c, 64 * MIB);
+	grpc__linux_cpu__init(&l->cpu);
+	grpc__linux_pids__init(&l->pids);
+	grpc__linux_block_io__init(&l->io);
+	l->c.memory.swap = 96 * MIB;
+	l->c.memory.reservation = 32 * MIB;
+	l->c.memory.swappiness = 17;
+	l->cpu.shares = 300;
+	l->cpu.quota = 30000;
+	l->cpu.period = 60000;
+	l->cpu.cpus = (char *)"0";
+	l->cpu.mems = (char *)"0";
+	l->pids.limit = 77;
+	l->c.resources.cpu = &l->cpu;
+	l->c.resources.pids = &l->pids;
+}
+
+static void test_limits_are_exact(void **state)
+{
+	struct limits l;
+
+	limits_fill(&l, "lim");
+	container_send(&agent, &l.c);
+	container_start_id(&agent, "lim");
+	assert_file("memory", "lim", "memory.limit_in_bytes", "67108864");
+	assert_file("memory", "lim", "memory.memsw.limit_in_bytes", "100663296");
+	assert_file("memory", "lim", "memory.soft_limit_in_bytes", "33554432");
+	assert_file("memory", "lim", "memory.swappiness", "17");
+	assert_file("cpu", "lim", "cpu.shares", "300");
+	assert_file("cpu", "lim", "cpu.cfs_quota_us", "30000");
+	assert_file("cpu", "lim", "cpu.cfs_period_us", "60000");
+	assert_file("cpuset", "lim", "cpuset.cpus", "0");
+	assert_file("pids", "lim", "pids.max", "77");
+	container_remove_id(&agent, "lim");
+	agent_assert_census(&agent, &before);
+}
+
+/* The limit holds for what the container itself sees of it. */
+static void test_pids_limit_holds(void **state)
+{
+	static const char *const argv[] = {"sh", "-c",
+		"n=0; while [ $n -lt 40 ]; do sleep 1000 & n=$((n+1)); done; echo all", NULL};
+	struct limits l;
+	const char *output;
+
+	limits_fill(&l, "few");
+	l.c.args[2] = (char *)argv[2];
+	container_fill(&l.c, &agent, "few", argv);
+	l.c.linux_part.resources = &l.c.resources;
+	grpc__linux_resources__init(&l.c.resources);
+	l.pids.limit = 8;
+	l.c.resources.pids = &l.pids;
+	container_send(&agent, &l.c);
+	container_start_id(&agent, "few");
+	output = container_output(&agent, "few", "", true);
+	assert_non_null(strstr(output, "can't fork"));
+	container_remove_id(&agent, "few");
+	agent_assert_census(&agent, &before);
+}
+
+static void update_memory(const char *id, int64_t limit, int64_t swap)
+{
+	Grpc__UpdateContainerRequest request = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	Grpc__LinuxResources resources = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
+
+	memory.limit = limit;
+	memory.swap = swap;
+	resources.memory = &memory;
+	request.resources = &resources;
+	request.container_id = (char *)id;
+	agent_ok(&agent, "UpdateContainer", &request);
+}
+
+/* Up, down, away (c20): the kernel wants limit <= limit with swap at every moment. */
+static void test_memory_and_swap_in_order(void **state)
+{
+	static const char none[] = "9223372036854771712";
+	struct limits l;
+
+	limits_fill(&l, "swap");
+	container_send(&agent, &l.c);
+	container_start_id(&agent, "swap");
+	update_memory("swap", 256 * MIB, 512 * MIB);
+	assert_file("memory", "swap", "memory.limit_in_bytes", "268435456");
+	assert_file("memory", "swap", "memory.memsw.limit_in_bytes", "536870912");
+	update_memory("swap", 16 * MIB, 16 * MIB);
+	assert_file("memory", "swap", "memory.limit_in_bytes", "16777216");
+	assert_file("memory", "swap", "memory.memsw.limit_in_bytes", "16777216");
+	update_memory("swap", -1, 0);
+	assert_file("memory", "swap", "memory.limit_in_bytes", none);
+	assert_file("memory", "swap", "memory.memsw.limit_in_bytes", none);
+	container_remove_id(&agent, "swap");
+	agent_assert_census(&agent, &before);
+}
+
+/* Less than is in use: refused with the reason, and the old limit stands. */
+static void test_limit_below_usage(void **state)
+{
+	static const char script[] = "dd if=/dev/zero bs=24M count=1 2>/dev/null | { "
+				     "read -r -n 1 x; echo up; sleep 1000; }";
+	Grpc__UpdateContainerRequest request = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	Grpc__LinuxResources resources = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
+	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
+	struct pending update;
+
+	container_run(&agent, "full", script);
+	while (strtoull(group_file("memory", "full", "memory.usage_in_bytes"), NULL, 10) < 20 * MIB)
+		event_loop_step(agent.loop, 1);
+	memory.limit = 4 * MIB;
+	resources.memory = &memory;
+	request.resources = &resources;
+	request.container_id = (char *)"full";
+	agent_begin(&agent, NULL, &update, "UpdateContainer", &request);
+	agent_ok(&agent, "Check", &check);
+	agent_await(&agent, &update);
+	assert_int_equal(update.code, STATUS_FAILED_PRECONDITION);
+	assert_non_null(strstr(update.err.text, "memory.limit_in_bytes = 4194304: more is in use"));
+	pending_release(&update);
+	assert_file("memory", "full", "memory.limit_in_bytes", "9223372036854771712");
+	container_remove_id(&agent, "full");
+	agent_assert_census(&agent, &before);
+}
+
+/* What the kernel refuses undoes the creation: no directory of any hierarchy stays. */
+static void test_refused_limit_leaves_nothing(void **state)
+{
+	struct limits l;
+
+	limits_fill(&l, "bad");
+	l.cpu.mems = (char *)"63";
+	agent_fails(&agent, "CreateContainer", &l.c.request, STATUS_INTERNAL,
+		"set limit cpuset.mems = 63");
+	agent_assert_census(&agent, &before);
+	/* CPUs that are not there (yet) are no failure on v1 */
+	limits_fill(&l, "bad");
+	l.cpu.cpus = (char *)"200-201";
+	container_send(&agent, &l.c);
+	container_remove_id(&agent, "bad");
+	agent_assert_census(&agent, &before);
+}
+
+/* A group of one hierarchy that is somebody else's is not taken over, and not removed. */
+static void test_directory_in_use(void **state)
+{
+	static const char *const argv[] = {"true", NULL};
+	char parent[128], path[160];
+	struct test_container c;
+
+	str_format(parent, sizeof(parent), "/sys/fs/cgroup/pids/cradle-test-%d", (int)getpid());
+	str_format(path, sizeof(path), "%s/theirs", parent);
+	assert_int_equal(mkdir(parent, 0755), 0);
+	assert_int_equal(mkdir(path, 0755), 0);
+	container_fill(&c, &agent, "theirs", argv);
+	agent_fails(&agent, "CreateContainer", &c.request, STATUS_ALREADY_EXISTS, path);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(parent), 0);
+	agent_assert_census(&agent, &before);
+}
+
+/* ---- the end ---- */
+
+/* Everything that was forked, and what keeps forking, is killed by one SIGKILL for all. */
+static void test_kill_of_all_in_a_fork_storm(void **state)
+{
+	Grpc__SignalProcessRequest sig = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+	static const char *const argv[] = {"sh", "-c",
+		"while :; do (sleep 1000 &) ; [ -e /proc/self/x ] || (sleep 0.001); done", NULL};
+	struct limits l;
+
+	limits_fill(&l, "storm");
+	container_fill(&l.c, &agent, "storm", argv);
+	grpc__linux_resources__init(&l.c.resources);
+	l.c.linux_part.resources = &l.c.resources;
+	l.pids.limit = 60;
+	l.c.resources.pids = &l.pids;
+	container_send(&agent, &l.c);
+	container_start_id(&agent, "storm");
+	while (strtoul(group_file("pids", "storm", "pids.current"), NULL, 10) < 40)
+		event_loop_step(agent.loop, 1);
+	sig.container_id = (char *)"storm";
+	sig.signal = SIGKILL;
+	agent_ok(&agent, "SignalProcess", &sig);
+	assert_int_equal(container_wait(&agent, "storm", ""), 137);
+	while (strtoul(group_file("pids", "storm", "pids.current"), NULL, 10) > 0)
+		event_loop_step(agent.loop, 1);
+	container_remove_id(&agent, "storm");
+	agent_assert_census(&agent, &before);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_in_every_hierarchy),
+	cmocka_unit_test(test_cpuset_comes_from_above),
+	cmocka_unit_test(test_limits_are_exact),
+	cmocka_unit_test(test_pids_limit_holds),
+	cmocka_unit_test(test_memory_and_swap_in_order),
+	cmocka_unit_test(test_limit_below_usage),
+	cmocka_unit_test(test_refused_limit_leaves_nothing),
+	cmocka_unit_test(test_directory_in_use),
+	cmocka_unit_test(test_kill_of_all_in_a_fork_storm),
+};
+
+int main(void)
+{
+	test_begin(TEST_TIMEOUT);
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

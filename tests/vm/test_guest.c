@@ -197,7 +197,8 @@ static void test_update(void **state)
 		NULL};
 	static const char *const expected[] = {"67108864 0 max 100000 100 max\n",
 		"33554432 16777216 20000 100000 39 30\n", "33554432 16777216 20000 50000 39 30\n",
-		"33554432 16777216 30000 50000 39 30\n", "50331648 16777216 30000 50000 39 31\n"};
+		"33554432 16777216 30000 50000 39 30\n", "50331648 16777216 30000 50000 39 31\n",
+		"max 0 max 50000 39 max\n"};
 	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
 	Grpc__WriteStreamRequest go = GRPC__WRITE_STREAM_REQUEST__INIT;
 	Grpc__LinuxResources resources = GRPC__LINUX_RESOURCES__INIT;
@@ -218,13 +219,14 @@ static void test_update(void **state)
 	resources.memory = &memory;
 	resources.cpu = &cpu;
 	resources.pids = &pids;
-	for (size_t i = 0; i < 5; i++) {
-		memory.limit = i == 1 ? 32 * MIB : i == 4 ? 48 * MIB : i == 3 ? -1 : 0;
-		memory.reservation = i == 1 ? 16 * MIB : 0;
+	/* -1 takes a limit away (c20) */
+	for (size_t i = 0; i < 6; i++) {
+		memory.limit = i == 1 ? 32 * MIB : i == 4 ? 48 * MIB : i == 5 ? -1 : 0;
+		memory.reservation = i == 1 ? 16 * MIB : i == 5 ? -1 : 0;
 		cpu.shares = i == 1 ? 1024 : 0;
-		cpu.quota = i == 1 ? 20000 : i == 3 ? 30000 : 0;
+		cpu.quota = i == 1 ? 20000 : i == 3 ? 30000 : i == 5 ? -1 : 0;
 		cpu.period = i == 2 ? 50000 : 0;
-		pids.limit = i == 1 ? 30 : i == 4 ? 31 : -1;
+		pids.limit = i == 1 ? 30 : i == 4 ? 31 : i == 5 ? -1 : 0;
 		agent_ok(&agent, "UpdateContainer", &update);
 		agent_ok(&agent, "WriteStdin", &go);
 		read_line("update", expected[i]);

@@ -6,6 +6,7 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 rounds=$4 at_once=20
+code="(see below)" # for verdict
 export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
 mark=together-$$-$RANDOM

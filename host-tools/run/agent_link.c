@@ -27,7 +27,8 @@ static int start_empty(struct ttrpc_client *client, struct agent_call *call, con
 	const ProtobufCMessage *request, client_call_fn done, struct error *err)
 {
 	return start(client, call, AGENT_SERVICE, method, request,
-		&google__protobuf__empty__descriptor, AGENT_CALL_TIMEOUT_MS, done, err);
+		&google__protobuf__empty__descriptor,
+		call->timeout_ms ? call->timeout_ms : AGENT_CALL_TIMEOUT_MS, done, err);
 }
 
 struct agent_call *agent_call_finished(struct client_call *call)

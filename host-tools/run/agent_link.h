@@ -20,7 +20,8 @@
 /* One call under way, with room for nothing else. */
 struct agent_call {
 	struct client_call call;
-	bool active; /* started and not yet done */
+	bool active;	     /* started and not yet done */
+	uint64_t timeout_ms; /* of calls with an empty answer; 0 = AGENT_CALL_TIMEOUT_MS */
 };
 
 /* Each starts the call; done runs later. 0, or negative errno with err (done never runs then). */

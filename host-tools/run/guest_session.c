@@ -265,8 +265,11 @@ static bool is_about_command(const char *text)
 	       strstr(text, "the program ");
 }
 
-static const char *start_advice(const char *text)
+static const char *start_advice(const struct error *err, const char *text)
 {
+	if (err->status == STATUS_DEADLINE_EXCEEDED)
+		return "The agent did not get it done in time: is this host overloaded? "
+		       "--agent-timeout gives it longer.";
 	if (strstr(text, "(type erofs): ENODEV") || strstr(text, "(type overlay): ENODEV"))
 		return "The guest's kernel lacks EROFS_FS or OVERLAY_FS (built in, or as modules "
 		       "in "
@@ -283,7 +286,11 @@ static void fail_start(struct guest_session *session, const char *stage, const s
 
 	error_render(err, text, sizeof(text));
 	if (err->status == STATUS_UNAVAILABLE || !is_about_command(text)) {
-		fail(session, stage, start_advice(text), err);
+		struct error named = *err;
+
+		if (!strstr(text, session->id))
+			error_prefix(&named, "container %s", session->id);
+		fail(session, stage, start_advice(err, text), &named);
 		return;
 	}
 	if (strstr(text, "ENOENT")) {
@@ -420,6 +427,9 @@ int guest_session_start(struct guest_session *session, struct event_loop *loop, 
 	session->signals.failed = on_signal_failed;
 	init_output(session, &session->out, request->out_fd, "ReadStdout");
 	init_output(session, &session->err, request->err_fd, "ReadStderr");
+	/* Who is patient with an agent that says nothing is so with one that takes its time. */
+	if (request->silence_ms > AGENT_CALL_TIMEOUT_MS)
+		session->call.timeout_ms = request->silence_ms;
 	session->client = ttrpc_client_new(loop, fd, on_closed, session);
 	if (!session->client) {
 		guest_session_release(session);

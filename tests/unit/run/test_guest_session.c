@@ -550,6 +550,29 @@ static void a_container_may_be_silent_for_longer(void **state)
 	assert_true(finished);
 }
 
+static void a_step_that_is_late_is_told_from_one_that_failed(void **state)
+{
+	agent.fail_call = "CreateContainer";
+	error_set(&agent.fail_with, STATUS_DEADLINE_EXCEEDED, 0, "timeout");
+	start(plain_request());
+	event_loop_run(loop);
+	assert_true(failed);
+	assert_non_null(strstr(failure.error.text, "container c1: timeout"));
+	assert_non_null(strstr(failure.advice, "--agent-timeout"));
+}
+
+static void patience_with_silence_is_patience_with_a_step(void **state)
+{
+	struct session_request request = plain_request();
+
+	request.silence_ms = 500000;
+	agent.park_call = "CreateContainer";
+	start(request);
+	while (!str_eq(agent.log, "CreateSandbox CreateContainer "))
+		event_loop_step(loop, 1000);
+	assert_true(session.call.call.deadline.due_ns - event_loop_now_ns() > 400000000000ull);
+}
+
 static void silence_after_the_exit_costs_nothing(void **state)
 {
 	agent.status = 9;
@@ -601,6 +624,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(holding_makes_a_sandbox_only),
 	TEST(an_agent_that_falls_silent_fails_the_run),
 	TEST(a_container_may_be_silent_for_longer),
+	TEST(a_step_that_is_late_is_told_from_one_that_failed),
+	TEST(patience_with_silence_is_patience_with_a_step),
 	TEST(silence_after_the_exit_costs_nothing),
 	TEST(more_output_than_was_asked_for_is_a_violation),
 	TEST(made_up_events_are_not_answered_at_their_pace),

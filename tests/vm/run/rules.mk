@@ -26,3 +26,6 @@ soak-run: all kernel $(INITRD_IMG) rootfs
 	$(Q)rm -f $(TEST_RESULTS)/soak-run
 	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/soak-run --timeout 3000 "tests/vm/run/test_together.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) 10"
 	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/soak-run
+
+# Reads only: among the tests of scripts.
+SCRIPT_TESTS += tests/vm/run/test_exit_codes.py

@@ -59,11 +59,17 @@ kill -TERM $pid
 finish
 expect "a container without handlers: SIGINT is explained, SIGTERM kills" 137 "does not handle SIGTERM"
 
-start --timing -- true
-await "VM started" "$work/err"
-kill -HUP $pid
-finish
-expect "before the container runs SIGHUP ends the run" 129
+early() { # NAME CODE SIGNAL
+	start --timing -- true
+	await "VM started" "$work/err"
+	kill -"$3" $pid
+	finish
+	expect "$1" "$2"
+}
+early "before the container runs SIGINT ends the run" 130 INT
+early "before the container runs SIGTERM ends the run" 143 TERM
+early "before the container runs SIGHUP ends the run" 129 HUP
+early "before the container runs SIGQUIT ends the run" 131 QUIT
 
 start --timing -- sh -c 'trap "echo early; exit 7" USR1; sleep 5 & wait'
 await "VM started" "$work/err"
@@ -74,8 +80,8 @@ finish
 expect "SIGUSR1 before the container runs is kept, and kills nothing" 7
 
 # ---- time limit -------------------------------------------------------------------------------------------
-run_it --timeout 1s -- sh -c 'trap "" TERM INT; echo up; while :; do sleep 1; done'
-expect_out "--timeout kills, and says so" 137 up "ran longer than --timeout 1s: killing it"
+run_it --timeout 1s -- sh -c 'trap "" TERM INT; while :; do sleep 1; done'
+expect "--timeout kills, and says so" 137 "ran longer than --timeout 1s: killing it"
 run_it --timeout 1m -- sh -c 'exit 4'
 expect "--timeout that is not reached changes nothing" 4
 

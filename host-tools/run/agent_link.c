@@ -2,6 +2,7 @@
 #include "run/agent_link.h"
 
 #include "base/cleanup.h"
+#include "vm/guest_net.h"
 
 #include "empty.pb-c.h"
 
@@ -48,13 +49,51 @@ void agent_call_drop(struct agent_call *call)
 }
 
 int agent_create_sandbox(struct ttrpc_client *client, struct agent_call *call, const char *id,
-	const char *hostname, client_call_fn done, struct error *err)
+	const char *hostname, const char *dns, client_call_fn done, struct error *err)
 {
 	Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+	char *lines[] = {(char *)dns};
 
 	request.sandbox_id = (char *)id;
 	request.hostname = (char *)hostname;
+	request.dns = lines;
+	request.n_dns = dns != NULL;
 	return start_empty(client, call, "CreateSandbox", &request.base, done, err);
+}
+
+int agent_update_interface(struct ttrpc_client *client, struct agent_call *call, const char *path,
+	client_call_fn done, struct error *err)
+{
+	Grpc__UpdateInterfaceRequest request = GRPC__UPDATE_INTERFACE_REQUEST__INIT;
+	Types__Interface interface = TYPES__INTERFACE__INIT;
+	Types__IPAddress address = TYPES__IPADDRESS__INIT, *addresses[] = {&address};
+
+	address.address = (char *)GUEST_NET_ADDRESS;
+	address.mask = (char *)GUEST_NET_PREFIX;
+	interface.name = interface.device = (char *)GUEST_NET_NAME;
+	interface.hwaddr = (char *)GUEST_NET_MAC;
+	interface.devicepath = (char *)path;
+	interface.ipaddresses = addresses;
+	interface.n_ipaddresses = 1;
+	request.interface = &interface;
+	return start(client, call, AGENT_SERVICE, "UpdateInterface", &request.base,
+		&types__interface__descriptor, AGENT_CALL_TIMEOUT_MS, done, err);
+}
+
+int agent_update_routes(struct ttrpc_client *client, struct agent_call *call, client_call_fn done,
+	struct error *err)
+{
+	Grpc__UpdateRoutesRequest request = GRPC__UPDATE_ROUTES_REQUEST__INIT;
+	Grpc__Routes routes = GRPC__ROUTES__INIT;
+	Types__Route route = TYPES__ROUTE__INIT, *list[] = {&route};
+
+	route.gateway = (char *)GUEST_NET_GATEWAY;
+	route.device = (char *)GUEST_NET_NAME;
+	routes.routes = list;
+	routes.n_routes = 1;
+	request.routes = &routes;
+	return start(client, call, AGENT_SERVICE, "UpdateRoutes", &request.base,
+		&grpc__routes__descriptor, AGENT_CALL_TIMEOUT_MS, done, err);
 }
 
 int agent_destroy_sandbox(struct ttrpc_client *client, struct agent_call *call, client_call_fn done,

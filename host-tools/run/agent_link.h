@@ -24,9 +24,17 @@ struct agent_call {
 	uint64_t timeout_ms; /* of calls with an empty answer; 0 = AGENT_CALL_TIMEOUT_MS */
 };
 
-/* Each starts the call; done runs later. 0, or negative errno with err (done never runs then). */
+/*
+ * Each starts the call; done runs later. 0, or negative errno with err (done never runs then).
+ * dns: a line of the sandbox's resolv.conf; NULL = it has none.
+ */
 int agent_create_sandbox(struct ttrpc_client *client, struct agent_call *call, const char *id,
-	const char *hostname, client_call_fn done, struct error *err);
+	const char *hostname, const char *dns, client_call_fn done, struct error *err);
+/* The network of vm/guest_net.h: its interface on the device at path, and the way out. */
+int agent_update_interface(struct ttrpc_client *client, struct agent_call *call, const char *path,
+	client_call_fn done, struct error *err);
+int agent_update_routes(struct ttrpc_client *client, struct agent_call *call, client_call_fn done,
+	struct error *err);
 int agent_destroy_sandbox(struct ttrpc_client *client, struct agent_call *call, client_call_fn done,
 	struct error *err);
 int agent_create_container(struct ttrpc_client *client, struct agent_call *call,

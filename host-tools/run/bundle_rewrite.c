@@ -88,7 +88,7 @@ static bool names_devices(const Grpc__LinuxBlockIO *io)
  */
 
 /*
- * network: the guest has no network to keep a container out of; but sysfs can be mounted in a user
+ * network: the guest has no network, or it is the container's; but sysfs can be mounted in a user
  * namespace only together with a network namespace of its own, so there it stays. time: without
  * offsets, which the protocol cannot carry, a new one is like the old.
  */
@@ -227,7 +227,8 @@ static int collect_volume(struct rewrite *w, Grpc__Mount *mount)
 static int rewrite_mount(struct rewrite *w, Grpc__Mount *mount)
 {
 	if (is_bind(mount) && str_eq(mount->destination, "/etc/resolv.conf")) {
-		w->note("config.json: mounts: /etc/resolv.conf is left out: the VM has no network");
+		w->note("config.json: mounts: /etc/resolv.conf is left out: it is the host's "
+			"(--net user brings the VM's)");
 		return 0;
 	}
 	/* The pod's containers share an ipc namespace, which no container's user namespace owns. */

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "run/container_spec_parts.h"
+#include "vm/guest_net.h"
 
 /* ---- mounts ---------------------------------------------------------------------------------- */
 
@@ -156,7 +157,7 @@ static const char masked_paths[] =
 	"/proc/timer_stats,/proc/sched_debug,/proc/scsi,/sys/firmware,"
 	"/sys/devices/virtual/powercap";
 static const char readonly_paths[] = "/proc/bus,/proc/fs,/proc/irq,/proc/sys,/proc/sysrq-trigger";
-/* No network namespace: the guest has no network to keep a container out of. */
+/* No network namespace: the guest has no network, or the container's own. */
 static const char namespace_types[] = "pid,ipc,uts,mount,cgroup";
 
 static void build_resources(struct spec_builder *b, Grpc__Linux *linux_part)
@@ -255,9 +256,23 @@ static int check_text(const char *what, const char *value, struct error *err)
 	return 0;
 }
 
+static bool has_user_namespace(const Grpc__Spec *oci)
+{
+	for (size_t i = 0; i < oci->linux->n_namespaces; i++) {
+		if (str_eq(oci->linux->namespaces[i]->type, "user"))
+			return true;
+	}
+	return false;
+}
+
 static int check(const struct container_spec *spec, struct error *err)
 {
 	int r = 0;
+
+	if (spec->network && spec->bundle && has_user_namespace(spec->bundle))
+		return error_invalid(err,
+			"--net user: the bundle's user namespace comes with a network namespace of "
+			"its own, which the VM's network does not reach");
 
 	if (!container_id_valid(spec->id))
 		return error_invalid(err,
@@ -300,6 +315,9 @@ Grpc__CreateContainerRequest *container_spec_build(
 		spec_build_storages(&b, request);
 	if (!b.failed && spec->volumes)
 		spec_build_volumes(&b, request);
+	if (!b.failed && spec->network)
+		spec_add_mount(&b, request->oci, "/etc/resolv.conf", "bind", GUEST_NET_RESOLV_CONF,
+			"bind,nosuid,nodev,noexec");
 	if (b.failed) {
 		error_errno(err, ENOMEM, "container %s: its specification", spec->id);
 		return NULL;

@@ -34,6 +34,7 @@ struct container_spec {
 	bool keep_hostname; /* the same */
 	/* Shared by the VM under their tags; NULL = none. */
 	const struct volumes *volumes;
+	bool network; /* the guest has one: its resolv.conf becomes the container's */
 	/* The root image's storage driver, and its device in the guest as that driver names it. */
 	const char *image_driver, *image_device;
 };

@@ -126,47 +126,47 @@ failed:
 	b->failed = true;
 }
 
-/* ---- volumes ----------------------------------------------------------------------------------
+/* ---- one mount more
+ * ------------------------------------------------------------------------------
  */
 
-static Grpc__Mount *add_mount(struct spec_builder *b, Grpc__Spec *oci, const struct volume *volume)
+Grpc__Mount *spec_add_mount(struct spec_builder *b, Grpc__Spec *oci, const char *destination,
+	const char *type, const char *source, const char *options)
 {
+	Grpc__Mount **list = spec_new(b, oci->n_mounts + 1, sizeof(*list));
 	Grpc__Mount *mount = spec_new(b, 1, sizeof(*mount));
 
-	if (!mount)
+	if (b->failed)
 		return NULL;
+	if (oci->n_mounts)
+		memcpy(list, oci->mounts, oci->n_mounts * sizeof(*list));
 	grpc__mount__init(mount);
-	mount->destination = spec_text(b, volume->guest);
-	mount->type = spec_text(b, "bind");
-	mount->options = spec_words(
-		b, volume->read_only ? "rbind,rprivate,ro" : "rbind,rprivate", &mount->n_options);
+	mount->destination = spec_text(b, destination);
+	mount->type = spec_text(b, type);
+	mount->source = spec_text(b, source);
+	mount->options = spec_words(b, options, &mount->n_options);
+	oci->mounts = list;
 	oci->mounts[oci->n_mounts++] = mount;
-	return mount;
+	return b->failed ? NULL : mount;
 }
 
-static bool make_room(struct spec_builder *b, Grpc__Spec *oci, unsigned count)
-{
-	Grpc__Mount **mounts = spec_new(b, oci->n_mounts + count, sizeof(*mounts));
-
-	if (mounts && oci->n_mounts)
-		memcpy(mounts, oci->mounts, oci->n_mounts * sizeof(*mounts));
-	oci->mounts = mounts;
-	return mounts != NULL;
-}
+/* ---- volumes ----------------------------------------------------------------------------------
+ */
 
 /* nodev: device nodes of the host have no business in the guest (runtime-rs has it as well). */
 void spec_build_volumes(struct spec_builder *b, Grpc__CreateContainerRequest *request)
 {
 	const struct volumes *volumes = b->spec->volumes;
 
-	if (!make_room(b, request->oci, volumes->count))
-		return;
 	for (unsigned i = 0; !b->failed && i < volumes->count; i++) {
 		const struct volume *volume = &volumes->list[i];
 		const struct vm_share *share = &volumes->shares[i];
 		char *at = arena_printf(b->arena, STORAGE_ROOT "%s/%s", b->spec->id, share->tag);
 		Grpc__Mount *mount =
-			volume->mount ? volume->mount : add_mount(b, request->oci, volume);
+			volume->mount ? volume->mount
+				      : spec_add_mount(b, request->oci, volume->guest, "bind", "",
+						volume->read_only ? "rbind,rprivate,ro"
+								  : "rbind,rprivate");
 		Grpc__Storage *storage =
 			at ? add_storage(b, request, "virtio-fs", share->tag, "virtiofs", at)
 			   : NULL;

@@ -31,6 +31,10 @@ void spec_build_volumes(struct spec_builder *b, Grpc__CreateContainerRequest *re
 /* Behind the rules that are there (or, without any, "nothing"): the devices of every container. */
 void spec_build_devices(struct spec_builder *b, Grpc__LinuxResources *resources);
 
+/* One mount more, behind those that are there; NULL = no memory. options as for spec_words(). */
+Grpc__Mount *spec_add_mount(struct spec_builder *b, Grpc__Spec *oci, const char *destination,
+	const char *type, const char *source, const char *options);
+
 /* Parts that options give. */
 void spec_build_args(struct spec_builder *b, Grpc__Process *process);
 /* The terminal, if one was asked for. */

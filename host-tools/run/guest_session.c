@@ -10,6 +10,10 @@
 #include "base/strings.h"
 #include "command_table.h"
 #include "run/memory_report.h"
+#include "vm/guest_net.h"
+
+/* What is amiss when a device does not come. */
+#define NO_DRIVER "Does the guest's kernel have virtio-net, built in or as a module of the initrd?"
 
 /* 128 + SIGKILL: what the kernel's OOM killer leaves behind. */
 #define KILLED 137
@@ -355,6 +359,8 @@ static void on_created(struct client_call *call, int result, const struct error 
 		fail(session, "the container does not start", NULL, &why);
 }
 
+static const char *host_name(const struct session_request *request);
+
 static void on_sandbox(struct client_call *call, int result, const struct error *err)
 {
 	struct guest_session *session = session_from(agent_call_finished(call));
@@ -371,6 +377,42 @@ static void on_sandbox(struct client_call *call, int result, const struct error 
 	if (agent_create_container(session->client, &session->call, session->request.container,
 		    on_created, &why) < 0)
 		fail(session, "the container could not be made", NULL, &why);
+}
+
+static int create_sandbox(struct guest_session *session, struct error *err)
+{
+	return agent_create_sandbox(session->client, &session->call, session->request.sandbox_id,
+		host_name(&session->request),
+		session->request.net_path ? "nameserver " GUEST_NET_DNS : NULL, on_sandbox, err);
+}
+
+/* The network comes before the sandbox, as the runtimes do it (agent-api-guest.md section 8). */
+static void on_routes(struct client_call *call, int result, const struct error *err)
+{
+	struct guest_session *session = session_from(agent_call_finished(call));
+	struct error why = ERROR_INIT;
+
+	if (result == 0) {
+		agent_call_drop(&session->call);
+		result = create_sandbox(session, &why);
+		err = &why;
+	}
+	if (result < 0)
+		fail(session, "the network could not be set up", NULL, err);
+}
+
+static void on_interface(struct client_call *call, int result, const struct error *err)
+{
+	struct guest_session *session = session_from(agent_call_finished(call));
+	struct error why = ERROR_INIT;
+
+	if (result == 0) {
+		agent_call_drop(&session->call);
+		result = agent_update_routes(session->client, &session->call, on_routes, &why);
+		err = &why;
+	}
+	if (result < 0)
+		fail(session, "the network could not be set up", NO_DRIVER, err);
 }
 
 /* ---- an agent that says nothing any more ---- */
@@ -438,8 +480,10 @@ int guest_session_start(struct guest_session *session, struct event_loop *loop, 
 	if (request->container && request->silence_ms)
 		agent_pulse_start(
 			&session->pulse, loop, session->client, request->silence_ms, on_silence);
-	return agent_create_sandbox(session->client, &session->call, request->sandbox_id,
-		host_name(request), on_sandbox, err);
+	if (!request->net_path)
+		return create_sandbox(session, err);
+	return agent_update_interface(
+		session->client, &session->call, request->net_path, on_interface, err);
 }
 
 void guest_session_end(struct guest_session *session)

@@ -20,6 +20,8 @@ struct session_request {
 	const char *sandbox_id;
 	/* NULL: make the sandbox, report ready, and wait for guest_session_end(). */
 	const Grpc__CreateContainerRequest *container;
+	/* Where its network device sits (vm/qemu_command.h); NULL: it has none to set up. */
+	const char *net_path;
 	uint64_t memory_limit;	   /* for the words when the agent has none */
 	int in_fd, out_fd, err_fd; /* in_fd -1: no standard input */
 	uint64_t silence_ms;	   /* how long the agent may answer nothing; 0 = for ever */

@@ -17,6 +17,7 @@
 #include "command_table.h"
 #include "run/run_help.h"
 #include "run/run_internal.h"
+#include "vm/qemu_command.h"
 
 #define CONSOLE_TAIL 12
 /* What the agent says first, at level debug (its boot/boot.c). */
@@ -141,6 +142,8 @@ static void on_up(void *owner, int fd)
 	struct session_request request = {
 		.sandbox_id = run->id,
 		.container = run->container,
+		.net_path =
+			run->plan.config.net == VM_NET_USER ? qemu_net_path(run->plan.arch) : NULL,
 		.memory_limit = run->plan.sizing.limit_bytes,
 		.in_fd = run->options.interactive || (run->options.tty && isatty(0)) ? 0 : -1,
 		.out_fd = 1,

@@ -52,6 +52,15 @@
 	"  --agent-timeout N   seconds that it may answer nothing while the container runs\n"      \
 	"                      (default 60; 0: for ever); then the run fails\n"                    \
 	"  --verbose           show the guest's console on standard error\n"                       \
+	"  --net none|user     none (default): the loopback alone. user: eth0 (10.0.2.15/24) "     \
+	"behind\n"                                                                                 \
+	"                      QEMU's own user network. The host is 10.0.2.2 and answers there "   \
+	"for\n"                                                                                    \
+	"                      its 127.0.0.1, which the command then reaches like any program "    \
+	"here;\n"                                                                                  \
+	"                      names go by 10.0.2.3, in the container's /etc/resolv.conf. IPv4 "   \
+	"only,\n"                                                                                  \
+	"                      TCP and UDP; nobody reaches the VM from outside\n"                  \
 	"  --timing            a line on standard error for each stage the run reaches, with\n"    \
 	"                      milliseconds since the start and since the stage before\n"          \
 	"  --json              with --timing: each line a JSON object (stage, at_ms, took_ms)\n"   \
@@ -77,7 +86,7 @@
 	"virtiofsd.\n"                                                                             \
 	"\n"                                                                                       \
 	"Bundles: the container is the config.json's, in a VM. What is the host's in it is\n"      \
-	"rewritten as runtimes do: the network is the VM's (none), binds of /sys and /proc\n"      \
+	"rewritten as runtimes do: the network is the VM's (--net), binds of /sys and /proc\n"     \
 	"become the guest's own, the cgroup's path is ours, device rules also allow null, zero,\n" \
 	"full, random, tty and ptys; cpuset, /etc/resolv.conf and (with a user namespace) "        \
 	"mqueue\n"                                                                                 \
@@ -85,7 +94,8 @@
 	"give is refused by its name: binds of devices, sockets, /proc and /sys, file systems "    \
 	"of\n"                                                                                     \
 	"the host, namespaces with a path, hooks, AppArmor and SELinux\n"                          \
-	"labels, intelRdt, net_cls, blockIO by device, and properties that the agent's API does\n" \
+	"labels, intelRdt, net_cls, blockIO by device, a user namespace together with --net\n"     \
+	"user (its network is its own), and properties that the agent's API does\n"                \
 	"not have (such as linux.resources.unified or process.scheduler).\n"                       \
 	"\n"                                                                                       \
 	"Exit code: the command's own; 128+n when signal n ended it (137 with a line on "          \
@@ -100,6 +110,8 @@
 	"  cradle run -t --rootfs build/x86_64/rootfs              # a shell\n"                    \
 	"  tar c folder | cradle run -i --rootfs build/x86_64/rootfs -- tar t\n"                   \
 	"  cradle run --memory 64M --stats --rootfs build/x86_64/rootfs -- /bin/sh -c 'free -m'\n" \
+	"  cradle run --net user --rootfs build/x86_64/rootfs -- wget -qO- "                       \
+	"http://10.0.2.2:8000/\n"                                                                  \
 	"  cradle run --arch s390x --rootfs build/s390x/rootfs -- uname -m\n"                      \
 	"  cradle run -v folder:/work -w /work --rootfs build/x86_64/rootfs -- tar cf all.tar "    \
 	"file\n"                                                                                   \

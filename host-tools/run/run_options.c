@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "base/strings.h"
 #include "command_options.h"
+#include "nearest.h"
 
 enum {
 	OPT_STATS = 256,
@@ -21,6 +22,7 @@ enum {
 	OPT_TIMING,
 	OPT_TIMEOUT,
 	OPT_JSON,
+	OPT_NET,
 };
 
 static const struct option options[] = {
@@ -38,6 +40,7 @@ static const struct option options[] = {
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"bundle", required_argument, NULL, OPT_BUNDLE},
 	{"agent-timeout", required_argument, NULL, OPT_AGENT_TIMEOUT},
+	{"net", required_argument, NULL, OPT_NET},
 	{"timing", no_argument, NULL, OPT_TIMING},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"json", no_argument, NULL, OPT_JSON},
@@ -111,6 +114,25 @@ static int add_volume(struct run_options *o, char *text)
 	return 0;
 }
 
+static int set_net(struct run_options *o, const char *text)
+{
+	static const char *const names[] = {[VM_NET_NONE] = "none", [VM_NET_USER] = "user"};
+	struct nearest nearest;
+
+	nearest_init(&nearest, text);
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (str_eq(text, names[i])) {
+			o->net = (enum vm_net)i;
+			return 0;
+		}
+		nearest_offer(&nearest, names[i]);
+	}
+	if (nearest.best)
+		return command_usage_error(&run_command,
+			"--net '%s' is not none or user; did you mean '%s'?", text, nearest.best);
+	return command_usage_error(&run_command, "--net '%s' is not none or user", text);
+}
+
 /* Options with a value that needs no check of its own. */
 static const char **text_option(struct run_options *o, int option)
 {
@@ -176,6 +198,8 @@ static int take_option(struct run_options *o, int option, char *value, const cha
 		return set_agent_timeout(o, value);
 	case OPT_TIMEOUT:
 		return set_timeout(o, value);
+	case OPT_NET:
+		return set_net(o, value);
 	case 'e':
 		return add_env(o, value);
 	case 'v':

@@ -204,6 +204,7 @@ static int specify(struct run *run)
 		.volumes = &run->volumes,
 		.image_driver = qemu_disk_driver(run->plan.arch),
 		.image_device = qemu_disk_device(run->plan.arch),
+		.network = run->options.net == VM_NET_USER,
 	};
 	struct error err = ERROR_INIT;
 
@@ -221,6 +222,7 @@ static int configure(struct run *run)
 
 	vm_plan_configure(&run->plan, &run->options.vm, run_say);
 	config->name = run->id;
+	config->net = run->options.net;
 	/* The agent's first words are the sign that the kernel has handed over. */
 	config->agent_debug = run->options.vm.verbose || run->options.timing;
 	config->image_fd = run->image.fd;

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "vm/guest_net.h"
 
 struct arch_row {
 	const char *arch, *program, *package;
@@ -18,7 +19,8 @@ struct arch_row {
 	const char *console_args; /* devices that carry it; chardev console0 */
 	const char *disk;	  /* block device model */
 	const char *vsock_user, *vsock_kernel;
-	const char *share; /* virtio-fs device model */
+	const char *share;	    /* virtio-fs device model */
+	const char *net, *net_path; /* network device, and its place as the agent is told */
 	const char *kernel_args;
 };
 
@@ -29,23 +31,27 @@ struct arch_row {
  * panic=-1 resets at once, and -no-reboot turns the reset into QEMU's end: a panic is noticed
  * without a timeout. reboot=t (triple fault) spares the attempts over ACPI and the keyboard
  * controller. There is no vhost-user-vsock-ccw (lab-notes.md): on s390x our own device needs zPCI.
+ * A network device boots nothing: no option ROM, whose file may not be installed.
  */
+#define NET_PCI "virtio-net-pci,romfile=,addr=0x10", "10"
 static const struct arch_row arch_rows[] = {
 	{"x86_64", "qemu-system-x86_64", "qemu-system-x86", "q35", "host", "max", "ttyS0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
-		"vhost-vsock-pci", "vhost-user-fs-pci",
+		"vhost-vsock-pci", "vhost-user-fs-pci", NET_PCI,
 		"reboot=t tsc=reliable no_timer_check i8042.noaux=1 i8042.nopnp=1 "
 		"rcupdate.rcu_expedited=1 noreplace-smp cryptomgr.notests swiotlb=noforce"},
 	{"s390x", "qemu-system-s390x", "qemu-system-misc", "s390-ccw-virtio", "host", "max",
 		"ttysclp0", "-serial none -device sclpconsole,chardev=console0",
 		"virtio-blk-ccw,devno=fe.0." CCW_DISK_NUMBER, "vhost-user-vsock-pci",
-		"vhost-vsock-ccw", "vhost-user-fs-ccw", "rcupdate.rcu_expedited=1"},
+		"vhost-vsock-ccw", "vhost-user-fs-ccw", "virtio-net-ccw,devno=fe.0.0010",
+		"0.0.0010", "rcupdate.rcu_expedited=1"},
 	{"aarch64", "qemu-system-aarch64", "qemu-system-arm", "virt", "host", "max", "ttyAMA0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
-		"vhost-vsock-pci", "vhost-user-fs-pci", "rcupdate.rcu_expedited=1 swiotlb=noforce"},
+		"vhost-vsock-pci", "vhost-user-fs-pci", NET_PCI,
+		"rcupdate.rcu_expedited=1 swiotlb=noforce"},
 	{"ppc64le", "qemu-system-ppc64", "qemu-system-ppc", "pseries", "host", "power9", "hvc0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
-		"vhost-vsock-pci", "vhost-user-fs-pci", "rcupdate.rcu_expedited=1"},
+		"vhost-vsock-pci", "vhost-user-fs-pci", NET_PCI, "rcupdate.rcu_expedited=1"},
 };
 
 static const struct arch_row *find_arch(const char *arch)
@@ -97,6 +103,13 @@ const char *qemu_machine(const char *arch)
 bool qemu_arch_has_our_byte_order(const char *arch)
 {
 	return str_eq(arch, "s390x") == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+const char *qemu_net_path(const char *arch)
+{
+	const struct arch_row *row = find_arch(arch);
+
+	return row ? row->net_path : NULL;
 }
 
 static const char *row_cpu(const struct arch_row *row, enum vm_accel accel)
@@ -256,6 +269,21 @@ static void add_shares(struct builder *b, const struct arch_row *row, const stru
 	}
 }
 
+/*
+ * IPv6 would bring addresses that nobody asked for, by the router's announcements. The addresses
+ * are QEMU's defaults, said here so that one place decides.
+ */
+static void add_net(struct builder *b, const struct arch_row *row, const struct vm_config *c)
+{
+	if (c->net != VM_NET_USER)
+		return;
+	add_option(b, "-netdev",
+		"user,id=net0,ipv6=off,net=" GUEST_NET_NETWORK ",host=" GUEST_NET_GATEWAY
+		",dns=" GUEST_NET_DNS ",dhcpstart=" GUEST_NET_ADDRESS);
+	add(b, "-device");
+	add(b, "%s,id=net0-device,netdev=net0,mac=" GUEST_NET_MAC, row->net);
+}
+
 static void add_devices(struct builder *b, const struct arch_row *row, const struct vm_config *c)
 {
 	add(b, "-chardev");
@@ -275,6 +303,7 @@ static void add_devices(struct builder *b, const struct arch_row *row, const str
 		add(b, "-device");
 		add(b, "%s,id=disk0,drive=image0,serial=image", row->disk);
 	}
+	add_net(b, row, c);
 	add_vsock(b, row, c);
 	add_shares(b, row, c);
 }

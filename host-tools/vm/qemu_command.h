@@ -36,6 +36,8 @@ const char *qemu_default_program(const char *arch);
  */
 const char *qemu_disk_driver(const char *arch);
 const char *qemu_disk_device(const char *arch);
+/* Where the network device of that architecture's machine sits, as UpdateInterface.devicePath. */
+const char *qemu_net_path(const char *arch);
 /* Machine and CPU options of this architecture for accel; for the try in accel.c. NULL = no row. */
 const char *qemu_machine(const char *arch);
 const char *qemu_cpu(const char *arch, enum vm_accel accel);

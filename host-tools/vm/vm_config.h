@@ -27,6 +27,8 @@ struct vm_share {
 	bool file;	  /* not a folder */
 	bool read_only;	  /* for the guest, whatever it tries */
 };
+/* The guest's network: none but its loopback, or QEMU's own (guest_net.h). */
+enum vm_net { VM_NET_NONE, VM_NET_USER };
 
 struct vm_config {
 	const char *name;   /* shown by ps and QEMU's messages; letters, digits, '-', '_', '.' */
@@ -40,7 +42,8 @@ struct vm_config {
 	uint64_t memory_bytes;	 /* whole VM, a multiple of 1 MiB */
 	uint64_t reserve_bytes;	 /* of it: kept for kernel and agent; told to the agent */
 	uint64_t kernel_bytes;	 /* of it: may be missing in MemTotal; told to the agent */
-	bool verbose;		 /* the kernel talks on the console */
+	enum vm_net net;
+	bool verbose; /* the kernel talks on the console */
 	/* A folder of the VM's own for its sockets (qmp.sock, a second monitor, among them); NULL:
 	 * a private one, and no second monitor. It is the caller's. */
 	const char *socket_folder;

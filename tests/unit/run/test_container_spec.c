@@ -140,6 +140,27 @@ static void volumes_are_shares_mounted_behind_all(void **state)
 	arena_release(&arena);
 }
 
+/* With a network the sandbox's resolv.conf is the container's; without, the image's stays. */
+static void a_network_brings_its_resolv_conf(void **state)
+{
+	struct container_spec spec = sample();
+	Grpc__Spec *oci = build(&spec)->oci;
+	const Grpc__Mount *last = oci->mounts[oci->n_mounts - 1];
+	size_t without = oci->n_mounts;
+
+	assert_string_not_equal(last->destination, "/etc/resolv.conf");
+	arena_release(&arena);
+	spec.network = true;
+	oci = build(&spec)->oci;
+	assert_int_equal(oci->n_mounts, without + 1);
+	last = oci->mounts[without];
+	assert_string_equal(last->destination, "/etc/resolv.conf");
+	assert_string_equal(last->type, "bind");
+	assert_string_equal(last->source, "/run/kata-containers/sandbox/resolv.conf");
+	assert_string_equal(oci->mounts[0]->destination, "/proc");
+	arena_release(&arena);
+}
+
 static void travels_over_the_wire(void **state)
 {
 	struct container_spec spec = sample();
@@ -204,6 +225,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_process_is_as_asked),
 	cmocka_unit_test(nobody_else_keeps_roots_capabilities),
 	cmocka_unit_test(volumes_are_shares_mounted_behind_all),
+	cmocka_unit_test(a_network_brings_its_resolv_conf),
 	cmocka_unit_test(travels_over_the_wire),
 	cmocka_unit_test(bad_values_are_named),
 	cmocka_unit_test(no_memory_is_an_error),

@@ -32,6 +32,7 @@ static struct agent {
 	bool oom, memory_service;
 	struct rpc_call *oom_call; /* parked */
 	struct rpc_call *parked_read[4];
+	char network[256]; /* what the network is to be */
 	char input[256];
 	size_t input_len;
 	bool silent;	 /* health is asked for in vain */
@@ -69,6 +70,37 @@ static int check(struct rpc_call *call, void *context, struct error *err)
 
 static int plain(struct rpc_call *call, void *context, struct error *err)
 {
+	return note(call, err);
+}
+
+/* What was asked is kept as text. */
+static int update_interface(struct rpc_call *call, void *context, struct error *err)
+{
+	const Types__Interface *i = ((Grpc__UpdateInterfaceRequest *)call->request)->interface;
+
+	str_format(agent.network, sizeof(agent.network), "%s %s %s %s/%s", i->name, i->hwaddr,
+		i->devicepath, i->ipaddresses[0]->address, i->ipaddresses[0]->mask);
+	return note(call, err);
+}
+
+static int update_routes(struct rpc_call *call, void *context, struct error *err)
+{
+	const Types__Route *r = ((Grpc__UpdateRoutesRequest *)call->request)->routes->routes[0];
+	size_t len = strlen(agent.network);
+
+	str_format(agent.network + len, sizeof(agent.network) - len, ", '%s' via %s dev %s",
+		r->dest, r->gateway, r->device);
+	return note(call, err);
+}
+
+static int create_sandbox(struct rpc_call *call, void *context, struct error *err)
+{
+	const Grpc__CreateSandboxRequest *request = (Grpc__CreateSandboxRequest *)call->request;
+	size_t len = strlen(agent.network);
+
+	if (request->n_dns)
+		str_format(
+			agent.network + len, sizeof(agent.network) - len, ", %s", request->dns[0]);
 	return note(call, err);
 }
 
@@ -186,7 +218,10 @@ static int oom_records(struct rpc_call *call, void *context, struct error *err)
 	}
 
 static const struct rpc_method methods[] = {
-	ROW("CreateSandbox", create_sandbox_request, EMPTY, plain),
+	ROW("UpdateInterface", update_interface_request, types__interface__descriptor,
+		update_interface),
+	ROW("UpdateRoutes", update_routes_request, grpc__routes__descriptor, update_routes),
+	ROW("CreateSandbox", create_sandbox_request, EMPTY, create_sandbox),
 	ROW("DestroySandbox", destroy_sandbox_request, EMPTY, plain),
 	ROW("CreateContainer", create_container_request, EMPTY, plain),
 	ROW("StartContainer", start_container_request, EMPTY, plain),
@@ -311,6 +346,46 @@ static void the_whole_life_in_order(void **state)
 	assert_string_equal(agent.log, "CreateSandbox CreateContainer StartContainer CloseStdin "
 				       "WaitProcess RemoveContainer "
 				       "DestroySandbox ");
+}
+
+/* The network is there before the sandbox, as with the runtimes. */
+static void a_network_comes_first(void **state)
+{
+	struct session_request request = plain_request();
+
+	request.net_path = "10";
+	start(request);
+	event_loop_run(loop);
+	assert_true(finished && ready);
+	assert_string_equal(agent.network, "eth0 52:54:00:c8:ad:1e 10 10.0.2.15/24, '' via "
+					   "10.0.2.2 dev eth0, nameserver 10.0.2.3");
+	assert_int_equal(strncmp(agent.log, "UpdateInterface UpdateRoutes CreateSandbox ", 43), 0);
+}
+
+static void a_network_that_fails_is_named(const char *call)
+{
+	struct session_request request = plain_request();
+
+	request.net_path = "10";
+	agent.fail_call = call;
+	error_set(&agent.fail_with, STATUS_INTERNAL, 0, "no such thing");
+	start(request);
+	event_loop_run(loop);
+	assert_true(failed && !ready);
+	assert_non_null(strstr(failure.stage, "the network could not be set up"));
+	assert_non_null(strstr(failure.error.text, "no such thing"));
+	assert_null(strstr(agent.log, "CreateSandbox"));
+}
+
+static void no_interface(void **state)
+{
+	a_network_that_fails_is_named("UpdateInterface");
+	assert_non_null(strstr(failure.advice, "virtio-net"));
+}
+
+static void no_route(void **state)
+{
+	a_network_that_fails_is_named("UpdateRoutes");
 }
 
 static void output_arrives_whole_and_in_order(void **state)
@@ -608,6 +683,9 @@ static void made_up_events_are_not_answered_at_their_pace(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 static const struct CMUnitTest tests[] = {
 	TEST(the_whole_life_in_order),
+	TEST(a_network_comes_first),
+	TEST(no_interface),
+	TEST(no_route),
 	TEST(output_arrives_whole_and_in_order),
 	TEST(input_is_sent_until_its_end),
 	TEST(the_end_is_typed_into_a_terminal_again_and_again),

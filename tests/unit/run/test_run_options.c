@@ -136,6 +136,16 @@ static void times(void **state)
 	assert_int_equal(got.timeout_ms, 5000);
 }
 
+static void networks(void **state)
+{
+	assert_int_equal(parse("--rootfs r"), 0);
+	assert_int_equal(got.net, VM_NET_NONE);
+	assert_int_equal(parse("--net user --rootfs r"), 0);
+	assert_int_equal(got.net, VM_NET_USER);
+	assert_int_equal(parse("--net user --net none --hold --listen s"), 0);
+	assert_int_equal(got.net, VM_NET_NONE);
+}
+
 static void a_terminal(void **state)
 {
 	assert_int_equal(parse("--rootfs r"), 0);
@@ -174,6 +184,8 @@ static void names_what_is_wrong(void **state)
 	refuse("--cpus two --rootfs r", "--cpus 'two'");
 	refuse("--accel hvf --rootfs r", "--accel 'hvf'");
 	refuse("--arch s390 --rootfs r", "--arch 's390' is not one of x86_64, s390x, ");
+	refuse("--net usr --rootfs r", "--net 'usr' is not none or user; did you mean 'user'?");
+	refuse("--net bridge --rootfs r", "--net 'bridge' is not none or user");
 	refuse("--env FOO --rootfs r", "--env 'FOO'");
 	refuse("--env =1 --rootfs r", "--env '=1'");
 	refuse("--boot-timeout 0 --rootfs r", "--boot-timeout '0'");
@@ -207,6 +219,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(takes_volumes),
 	cmocka_unit_test(refuses_volumes),
 	cmocka_unit_test(times),
+	cmocka_unit_test(networks),
 	cmocka_unit_test(a_terminal),
 	cmocka_unit_test(stops_at_the_command),
 	cmocka_unit_test(names_what_is_wrong),

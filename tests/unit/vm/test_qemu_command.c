@@ -1,4 +1,5 @@
 /* qemu_command: the argument list for a config. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/test_main.h"
@@ -120,26 +121,40 @@ static void a_folder_of_its_own_has_a_monitor(void **state)
 static void every_architecture_has_its_row(void **state)
 {
 	static const struct {
-		const char *arch, *console, *disk;
+		const char *arch, *console, *disk, *net, *net_path;
 	} rows[] = {
-		{"x86_64", "console=ttyS0 ", "virtio-blk-pci,id=disk0,drive=image0,serial=image"},
+		{"x86_64", "console=ttyS0 ", "virtio-blk-pci,id=disk0,drive=image0,serial=image",
+			"virtio-net-pci,romfile=,addr=0x10", "10"},
 		{"s390x", "console=ttysclp0 ",
-			"virtio-blk-ccw,devno=fe.0.00d1,id=disk0,drive=image0,serial=image"},
-		{"aarch64", "console=ttyAMA0 ",
-			"virtio-blk-pci,id=disk0,drive=image0,serial=image"},
-		{"ppc64le", "console=hvc0 ", "virtio-blk-pci,id=disk0,drive=image0,serial=image"},
+			"virtio-blk-ccw,devno=fe.0.00d1,id=disk0,drive=image0,serial=image",
+			"virtio-net-ccw,devno=fe.0.0010", "0.0.0010"},
+		{"aarch64", "console=ttyAMA0 ", "virtio-blk-pci,id=disk0,drive=image0,serial=image",
+			"virtio-net-pci,romfile=,addr=0x10", "10"},
+		{"ppc64le", "console=hvc0 ", "virtio-blk-pci,id=disk0,drive=image0,serial=image",
+			"virtio-net-pci,romfile=,addr=0x10", "10"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct vm_config c = sample();
 		struct error err = ERROR_INIT;
 		struct qemu_command command;
+		char net[128];
 
 		c.arch = rows[i].arch;
 		assert_non_null(strstr(qemu_arch_names(), rows[i].arch));
 		assert_true(strncmp(qemu_package(rows[i].arch), "qemu-system-", 12) == 0);
+		assert_string_equal(qemu_net_path(rows[i].arch), rows[i].net_path);
 		assert_int_equal(qemu_command_build(&c, &command, &err), 0);
 		assert_true(has(&command, rows[i].disk));
+		/* no network unless it was asked for */
+		assert_false(has(&command, "-netdev"));
+		qemu_command_release(&command);
+		c.net = VM_NET_USER;
+		snprintf(net, sizeof(net), "%s,id=net0-device,netdev=net0,mac=52:54:00:c8:ad:1e",
+			rows[i].net);
+		assert_int_equal(qemu_command_build(&c, &command, &err), 0);
+		assert_true(has(&command, net));
+		assert_non_null(strstr(value_of(&command, "-netdev"), "user,id=net0,ipv6=off,"));
 		assert_non_null(strstr(value_of(&command, "-append"), rows[i].console));
 		/* the agent looks where the disk is */
 		if (strcmp(rows[i].arch, "s390x") == 0) {

@@ -15,6 +15,7 @@ VM_SCRIPT_TESTS += "tests/vm/run/test_failures.sh $(KERNEL_IMAGE) $(INITRD_IMG) 
 VM_SCRIPT_TESTS += "tests/vm/run/test_daily.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_bundle.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_volumes.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
+VM_SCRIPT_TESTS += "tests/vm/run/test_net.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_leftovers.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_terminal.py build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_together.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) 2"

@@ -127,7 +127,7 @@ code=$?
 grep -q SERVING "$work/call" || code="no answer"
 expect "example: hold and call" 0
 "$cradle" run --help | sed -n '/^Examples:/,$p' | grep -c '^ *cradle\|| cradle' > "$work/out"
-expect_out "no example was forgotten (-t is run by test_terminal.py, --arch needs another architecture)" 0 9
+expect_out "no example was forgotten (-t is run by test_terminal.py, --net by test_net.sh, --arch needs another architecture)" 0 10
 
 echo "1..$n"
 exit $failed

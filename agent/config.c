@@ -184,6 +184,14 @@ static const char *set_stall_guard(struct agent_config *config, const char *valu
 		       : "not off, report or kill, with ,PERCENT and ,SECONDS";
 }
 
+static const char *set_skip_modules(struct agent_config *config, const char *value)
+{
+	if (strlen(value) >= sizeof(config->skip_modules))
+		return "longer than 127 bytes";
+	str_copy(config->skip_modules, sizeof(config->skip_modules), value);
+	return NULL;
+}
+
 static const char *set_cgroup_no_v1(struct agent_config *config, const char *value)
 {
 	/* The kernel also takes a list of controllers; only "all" leaves v2 alone. */
@@ -218,6 +226,7 @@ static const struct {
 	{"cradle.cpus", set_vm_cpus},
 	{"cradle.oom_window", set_oom_window},
 	{"cradle.stall_guard", set_stall_guard},
+	{"cradle.skip_modules", set_skip_modules},
 	{"cgroup_no_v1", set_cgroup_no_v1},
 	{"systemd.unified_cgroup_hierarchy", set_unified_hierarchy},
 };

@@ -148,10 +148,11 @@ static int step_environment(struct boot *boot, struct error *err)
 
 static int step_modules(struct boot *boot, struct error *err)
 {
-	struct boot_modules_result result = boot_modules_load(BOOT_MODULES_LIST, NULL, NULL);
+	struct boot_modules_result result =
+		boot_modules_load(BOOT_MODULES_LIST, boot->config->skip_modules, NULL, NULL);
 
-	log_printf(LOG_DEBUG, "boot", "%u kernel modules loaded, %u failed", result.loaded,
-		result.failed);
+	log_printf(LOG_DEBUG, "boot", "%u kernel modules loaded, %u skipped, %u failed",
+		result.loaded, result.skipped, result.failed);
 	return 0;
 }
 

@@ -57,6 +57,32 @@ int boot_modules_next(const char **text, struct boot_module *ret)
 	return 0;
 }
 
+static bool same_name(const char *a, const char *b, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char x = a[i] == '-' ? '_' : a[i], y = b[i] == '-' ? '_' : b[i];
+
+		if (x != y)
+			return false;
+	}
+	return true;
+}
+
+bool boot_modules_named(const struct boot_module *module, const char *names)
+{
+	const char *base = path_basename(module->path);
+	size_t len = strcspn(base, ".");
+
+	while (*names) {
+		size_t word = strcspn(names, ",");
+
+		if (word == len && len > 0 && same_name(base, names, len))
+			return true;
+		names += word + (names[word] == ',');
+	}
+	return false;
+}
+
 static int load_module(const struct boot_module *module, void *context)
 {
 	_cleanup_fd_ int fd = open(module->path, O_RDONLY | O_CLOEXEC);
@@ -79,9 +105,9 @@ static void log_failure(const char *list_path, const char *path, int r)
 }
 
 struct boot_modules_result boot_modules_load(
-	const char *list_path, boot_module_load_fn load, void *context)
+	const char *list_path, const char *skip, boot_module_load_fn load, void *context)
 {
-	struct boot_modules_result result = {0, 0};
+	struct boot_modules_result result = {0};
 	_cleanup_free_ char *list = NULL;
 	struct boot_module module;
 	const char *rest;
@@ -95,6 +121,12 @@ struct boot_modules_result boot_modules_load(
 	}
 	rest = list;
 	while ((r = boot_modules_next(&rest, &module)) != 0) {
+		if (r > 0 && boot_modules_named(&module, skip)) {
+			if (!load)
+				unlink(module.path);
+			result.skipped++;
+			continue;
+		}
 		if (r > 0)
 			r = load ? load(&module, context) : load_module(&module, NULL);
 		else

@@ -212,10 +212,12 @@ static void add_kernel(struct builder *b, const struct arch_row *row, const stru
 	add(b, "-append");
 	add(b,
 		"console=%s %s panic=-1 %s cgroup_no_v1=all net.ifnames=0 cradle.reserve=%llu "
-		"cradle.memory=%llu cradle.kernel_memory=%llu cradle.cpus=%u%s%s%s",
+		"cradle.memory=%llu cradle.kernel_memory=%llu cradle.cpus=%u%s%s%s%s",
 		row->console, c->verbose ? "loglevel=6" : "quiet", row->kernel_args,
 		(unsigned long long)c->reserve_bytes, (unsigned long long)c->memory_bytes,
 		(unsigned long long)c->kernel_bytes, c->cpus,
+		/* Without their device they would cost each boot time and memory. */
+		c->share_count ? "" : " cradle.skip_modules=virtiofs,fuse",
 		c->agent_debug ? " agent.log=debug" : "", str_empty(c->kernel_args) ? "" : " ",
 		c->kernel_args ? c->kernel_args : "");
 }

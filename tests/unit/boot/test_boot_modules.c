@@ -101,7 +101,7 @@ static void test_load(void **state)
 	assert_int_equal(write(fd, list, sizeof(list) - 1), sizeof(list) - 1);
 	close(fd);
 	log_set_sink(keep_log, NULL);
-	result = boot_modules_load(path, fake_load, &loads);
+	result = boot_modules_load(path, "", fake_load, &loads);
 	log_set_sink(NULL, NULL);
 	unlink(path);
 	assert_string_equal(loads.order, "/one.ko /two.ko /three.ko ");
@@ -111,10 +111,50 @@ static void test_load(void **state)
 	assert_non_null(strstr(logged, "ENOEXEC"));
 }
 
+static bool named(const char *path, const char *names)
+{
+	struct boot_module m = {.parameters = ""};
+
+	str_copy(m.path, sizeof(m.path), path);
+	return boot_modules_named(&m, names);
+}
+
+static void test_names(void **state)
+{
+	assert_true(named("/lib/modules/fuse.ko", "fuse"));
+	assert_true(named("/lib/modules/virtio_net.ko", "fuse,virtio-net"));
+	assert_true(named("/lib/modules/virtio-net.ko.xz", "x,virtio_net,y"));
+	assert_false(named("/lib/modules/fuse.ko", ""));
+	assert_false(named("/lib/modules/fuse.ko", "fus,fusee,e"));
+	assert_false(named("/lib/fuse/other.ko", "fuse"));
+	assert_false(named("/lib/modules/.ko", ",,"));
+	assert_false(named("/lib/modules/", ",,"));
+}
+
+static void test_skipped(void **state)
+{
+	char path[] = "/tmp/test_boot_modules.XXXXXX";
+	static const char list[] = "/m/one.ko\n/m/two.ko a=b\n/m/three.ko\n";
+	struct loads loads = {.fails = ""};
+	struct boot_modules_result result;
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, list, sizeof(list) - 1), sizeof(list) - 1);
+	close(fd);
+	result = boot_modules_load(path, "two,one", fake_load, &loads);
+	unlink(path);
+	assert_string_equal(loads.order, "/m/three.ko ");
+	assert_int_equal(result.loaded, 1);
+	assert_int_equal(result.skipped, 2);
+	assert_int_equal(result.failed, 0);
+}
+
 static void test_no_list(void **state)
 {
 	struct loads loads = {""};
-	struct boot_modules_result result = boot_modules_load("/nowhere/list", fake_load, &loads);
+	struct boot_modules_result result =
+		boot_modules_load("/nowhere/list", "", fake_load, &loads);
 
 	assert_int_equal(result.loaded + result.failed, 0);
 }
@@ -124,6 +164,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_bad_lines_are_skipped),
 	cmocka_unit_test(test_longest_that_fits),
 	cmocka_unit_test(test_load),
+	cmocka_unit_test(test_names),
+	cmocka_unit_test(test_skipped),
 	cmocka_unit_test(test_no_list),
 };
 TEST_MAIN(tests)

@@ -41,6 +41,7 @@ static void assert_defaults(const struct agent_config *config)
 	assert_int_equal(config->hotplug_timeout_s, 3);
 	assert_int_equal(config->container_pipe_size, 0);
 	assert_int_equal(config->reserve, AGENT_RESERVE_BYTES);
+	assert_string_equal(config->skip_modules, "");
 	assert_false(config->cgroup_v2);
 }
 
@@ -65,7 +66,8 @@ static void test_every_key(void **state)
 		"console=ttyS0 agent.log=debug agent.server_addr=unix:///run/a.sock "
 		"agent.hotplug_timeout=17 agent.container_pipe_size=65536 cradle.reserve=33554433 "
 		"cradle.memory=134217728 cradle.kernel_memory=40 cradle.cpus=3 "
-		"cradle.oom_window=250 cradle.stall_guard=kill,90,30 cgroup_no_v1=all\n");
+		"cradle.oom_window=250 cradle.stall_guard=kill,90,30 "
+		"cradle.skip_modules=fuse,virtiofs cgroup_no_v1=all\n");
 
 	assert_int_equal(config.log_level, LOG_DEBUG);
 	assert_string_equal(config.server_addr, "unix:///run/a.sock");
@@ -79,6 +81,7 @@ static void test_every_key(void **state)
 	assert_int_equal(config.stall_guard.mode, STALL_KILL);
 	assert_int_equal(config.stall_guard.percent, 90);
 	assert_int_equal(config.stall_guard.seconds, 30);
+	assert_string_equal(config.skip_modules, "fuse,virtiofs");
 	assert_true(config.cgroup_v2);
 	assert_int_equal(heard.count, 0);
 	assert_true(parse("systemd.unified_cgroup_hierarchy=true").cgroup_v2);
@@ -117,6 +120,9 @@ static void test_bad_values_are_reported_and_defaulted(void **state)
 		"cradle.reserve=0x10", "cradle.memory=1G", "cradle.kernel_memory=x",
 		"cradle.cpus=-1", "cradle.oom_window=60001", "cradle.oom_window=-1",
 		"cradle.stall_guard=yes", "cradle.stall_guard=kill,0",
+		"cradle.skip_modules="
+		"0123456789,123456789,123456789,123456789,123456789,123456789,123456789,"
+		"123456789,123456789,123456789,123456789,123456789,1234567",
 		"systemd.unified_cgroup_hierarchy=yes"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

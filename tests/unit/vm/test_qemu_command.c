@@ -77,6 +77,7 @@ static void x86_over_vhost_user(void **state)
 	append = value_of(&command, "-append");
 	assert_non_null(strstr(append, "console=ttyS0 quiet panic=-1 "));
 	assert_non_null(strstr(append, " cgroup_no_v1=all "));
+	assert_non_null(strstr(append, " cradle.skip_modules=virtiofs,fuse"));
 	assert_non_null(strstr(append, " cradle.reserve=41943040 "));
 	assert_non_null(strstr(
 		append, " cradle.memory=314572800 cradle.kernel_memory=50331648 cradle.cpus=2"));
@@ -182,6 +183,7 @@ static void shares(void **state)
 	c.share_fds[1] = 22;
 	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
 	assert_true(has(&command, "socket,id=share0,fd=21"));
+	assert_null(strstr(value_of(&command, "-append"), "skip_modules"));
 	assert_true(has(&command, "socket,id=share1,fd=22"));
 	assert_true(has(&command,
 		"vhost-user-fs-pci,id=share1-device,chardev=share1,tag=volume1,queue-size=1024"));

@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "lib/device_checks.h"
+#include "lib/pod_life.h"
 #include "lib/test_main.h"
 
 #define MIB (1024 * 1024)
@@ -570,10 +571,23 @@ static void test_c43_passfd(void **state)
 	container_remove_id(&agent, "passed");
 }
 
+/* Whole pods, with limits, an update and an OOM kill. */
+static void test_pod_of_go(void **state)
+{
+	pod_life_go(&agent);
+}
+
+static void test_pod_of_runtime_rs(void **state)
+{
+	pod_life_rs(&agent);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_pid_1),
 	cmocka_unit_test(test_a_container),
 	cmocka_unit_test(test_c43_passfd),
+	cmocka_unit_test(test_pod_of_go),
+	cmocka_unit_test(test_pod_of_runtime_rs),
 	cmocka_unit_test(test_limits_are_exact),
 	cmocka_unit_test(test_c30_device_control),
 	cmocka_unit_test(test_statistics),

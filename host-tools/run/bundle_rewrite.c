@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/strings.h"
@@ -32,27 +33,34 @@ static bool has_user_namespace(const Grpc__Spec *spec)
 /* ---- refused ------------------------------------------------------------------------------------
  */
 
+/*
+ * Hooks are looked for in the runtime's file system, on the host, but startContainer's, which are
+ * the container's own programs (OCI config.md, POSIX-platform Hooks): those the agent runs.
+ */
 static int refuse_hooks(struct rewrite *w)
 {
 	const Grpc__Hooks *hooks = w->spec->hooks;
-	static const char why[] =
-		CONFIG "hooks.%s: hooks are programs of the host, which a VM cannot run";
+	const struct {
+		const char *name;
+		size_t count;
+	} rows[] = {
+		{"prestart", hooks ? hooks->n_prestart : 0},
+		{"createRuntime", hooks ? hooks->n_createruntime : 0},
+		{"createContainer", hooks ? hooks->n_createcontainer : 0},
+		{"poststart", hooks ? hooks->n_poststart : 0},
+		{"poststop", hooks ? hooks->n_poststop : 0},
+	};
 
-	if (!hooks)
-		return 0;
-	if (hooks->n_prestart)
-		return error_invalid(w->err, why, "prestart");
-	if (hooks->n_createruntime)
-		return error_invalid(w->err, why, "createRuntime");
-	if (hooks->n_createcontainer)
-		return error_invalid(w->err, why, "createContainer");
-	if (hooks->n_startcontainer)
-		return error_invalid(w->err, why, "startContainer");
-	if (hooks->n_poststart)
-		return error_invalid(w->err, why, "poststart");
-	if (hooks->n_poststop)
-		return error_invalid(w->err, why, "poststop");
-	w->spec->hooks = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].count)
+			return error_invalid(w->err,
+				CONFIG
+				"hooks.%s: these are programs of the host, which a VM cannot "
+				"run; startContainer hooks, the container's own, can be",
+				rows[i].name);
+	}
+	if (hooks && !hooks->n_startcontainer)
+		w->spec->hooks = NULL;
 	return 0;
 }
 
@@ -263,6 +271,32 @@ static int rewrite_mounts(struct rewrite *w)
 	return 0;
 }
 
+/* ---- id mappings --------------------------------------------------------------------------------
+ */
+
+static void rewrite_mapping(Grpc__LinuxIDMapping **list, size_t count, uint32_t ours)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (list[i]->hostid == ours && list[i]->size == 1)
+			list[i]->hostid = 0;
+	}
+}
+
+/*
+ * A rootless bundle maps the container's root to the user who unpacked it and owns its files. What
+ * he packs belongs to root in the image (image_build.c), as it does on his volumes.
+ */
+static int rewrite_mappings(struct rewrite *w)
+{
+	Grpc__Linux *linux_part = w->spec->linux;
+
+	if (geteuid() == 0)
+		return 0;
+	rewrite_mapping(linux_part->uidmappings, linux_part->n_uidmappings, geteuid());
+	rewrite_mapping(linux_part->gidmappings, linux_part->n_gidmappings, getegid());
+	return 0;
+}
+
 /* ---- resources ----------------------------------------------------------------------------------
  */
 
@@ -298,8 +332,8 @@ int bundle_rewrite(Grpc__Spec *spec, struct arena *arena, void (*note)(const cha
 {
 	struct rewrite w = {
 		.spec = spec, .arena = arena, .note = note, .volumes = volumes, .err = err};
-	static int (*const steps[])(struct rewrite * w) = {
-		refuse_hooks, refuse_labels, rewrite_namespaces, rewrite_mounts, rewrite_resources};
+	static int (*const steps[])(struct rewrite * w) = {refuse_hooks, refuse_labels,
+		rewrite_namespaces, rewrite_mounts, rewrite_mappings, rewrite_resources};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)

@@ -265,6 +265,8 @@ static void ask_oom_event(struct guest_session *session)
  */
 static bool is_about_command(const char *text)
 {
+	if (strstr(text, "hook"))
+		return false;
 	return strstr(text, "was not found") || strstr(text, "exec ") ||
 	       strstr(text, "the program ");
 }

@@ -93,7 +93,7 @@
 	"are left out with a note; binds of folders and files are volumes. What the VM cannot\n"   \
 	"give is refused by its name: binds of devices, sockets, /proc and /sys, file systems "    \
 	"of\n"                                                                                     \
-	"the host, namespaces with a path, hooks, AppArmor and SELinux\n"                          \
+	"the host, namespaces with a path, hooks but startContainer's, AppArmor and SELinux\n"     \
 	"labels, intelRdt, net_cls, blockIO by device, a user namespace together with --net\n"     \
 	"user (its network is its own), and properties that the agent's API does\n"                \
 	"not have (such as linux.resources.unified or process.scheduler).\n"                       \

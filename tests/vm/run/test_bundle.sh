@@ -53,6 +53,33 @@ tr -d '\r' < "$work/out" > "$work/lines" && mv "$work/lines" "$work/out"
 expect_out "a rootless one: a user namespace, the guest's /sys, a note about resolv.conf" 0 "/sys/class/mem
          0          0          1" "/etc/resolv.conf is left out"
 
+# As who made it: umoci's rootless bundles are for ordinary users, and so is cradle. The root file system is his.
+if [ "$(id -u)" = 0 ]; then
+	# this tree may lie where nobody else may go
+	mkdir "$work/home" "$work/home/bin"
+	cp "$cradle" "$kernel" "$initrd" "$work/home/bin"
+	cp -a "$work/image" "$work/home"
+	chmod 711 "$work"
+	chown -R 65534:65534 "$work/home"
+	as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups env -u XDG_RUNTIME_DIR HOME="$work/home" CRADLE_CACHE="$work/home/cache"
+		CRADLE_KERNEL="$work/home/bin/${kernel##*/}" CRADLE_INITRD="$work/home/bin/${initrd##*/}")
+	own_cradle=$work/home/bin/cradle
+else
+	as_user=(env)
+	own_cradle=$cradle
+	mkdir "$work/home"
+	cp -a "$work/image" "$work/home"
+fi
+"${as_user[@]}" umoci unpack --rootless --image "$work/home/image:a" "$work/home/bundle" >> "$work/umoci" 2>&1 || sed 's/^/# /' "$work/umoci"
+"${as_user[@]}" "$own_cradle" run "${accel[@]}" --bundle "$work/home/bundle" --user 0 -- sh -c 'id -u; stat -c %u:%g /bin /etc/passwd; echo x > /etc/new && cat /etc/new' \
+	> "$work/out" 2> "$work/err" < /dev/null
+code=$?
+tr -d '\r' < "$work/out" > "$work/lines" && mv "$work/lines" "$work/out"
+expect_out "a rootless one, by the ordinary user who unpacked it" 0 "0
+0:0
+0:0
+x"
+
 # ---- its limits, and options beside it -------------------------------------------------------------------------
 config=$work/crun/config.json
 change "$config" "
@@ -79,6 +106,17 @@ expect_out "options beside it win" 0 "67108864
 200000 100000
 new /etc 65534 / run-test-$$-$n"
 
+# ---- hooks: startContainer's are the container's own programs ----------------------------------------------------
+change "$config" "c['hooks'] = {'startContainer': [{'path': '/bin/sh', 'args': ['sh', '-c', 'cat > /tmp/state; echo \$A >> /tmp/state'], 'env': ['A=b'], 'timeout': 30}]}
+c['root']['readonly'] = False
+del c['linux']['seccomp']"
+run_bundle crun --name "run-test-$$-$n" -- sh -c 'grep -c "\"id\":\"run-test-.*\"status\":\"created\"" /tmp/state; tail -n 1 /tmp/state'
+expect_out "a startContainer hook runs in the container, with its state" 0 "1
+b"
+change "$config" "c['hooks']['startContainer'][0]['path'] = '/no/hook'"
+run_bundle crun -- true
+expect "one that cannot run fails the start, not the command" 125 "the container does not start" "/no/hook"
+
 # ---- what the VM cannot give ---------------------------------------------------------------------------------
 refused() { # NAME PYTHON TEXT...
 	local name=$1 what=$2
@@ -93,7 +131,9 @@ refused "a bind of a device" "c['mounts'].append({'destination': '/d', 'type': '
 	"mounts: /d is a bind of the host's '/dev/fuse'"
 refused "a file system of the host" "c['mounts'].append({'destination': '/d', 'type': 'ext4', 'source': '/dev/sdz'})" "/d" ext4 /dev/sdz
 refused "a namespace with a path" "c['linux']['namespaces'][1]['path'] = '/run/netns/a'" "network has the path '/run/netns/a'"
-refused "a hook" "c['hooks'] = {'poststop': [{'path': '/bin/true'}]}" "hooks.poststop"
+for kind in prestart createRuntime createContainer poststart poststop; do
+	refused "a $kind hook" "c['hooks'] = {'$kind': [{'path': '/bin/true'}]}" "hooks.$kind: these are programs of the host"
+done
 refused "AppArmor" "c['process']['apparmorProfile'] = 'docker-default'" "process.apparmorProfile 'docker-default'"
 refused "blockIO by device" "c['linux']['resources']['blockIO'] = {'throttleReadBpsDevice': [{'major': 8, 'minor': 0, 'rate': 9}]}" linux.resources.blockIO
 refused "net_cls" "c['linux']['resources']['network'] = {'classID': 1}" linux.resources.network

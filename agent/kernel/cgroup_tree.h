@@ -1,6 +1,6 @@
 /*
- * cgroup_tree: directories of one hierarchy, v1 or v2: made, walked, removed. For cgroup*.c only.
- * Never sleeps for long; deeper than CGROUP_DEPTH_MAX is -ELOOP.
+ * cgroup_tree: directories of one hierarchy, v1 or v2: made, walked, removed. For cgroup*.c, and
+ * for memory/, which walks. Never sleeps for long; deeper than CGROUP_DEPTH_MAX is -ELOOP.
  */
 #ifndef KERNEL_CGROUP_TREE_H
 #define KERNEL_CGROUP_TREE_H

@@ -73,11 +73,14 @@ void oom_monitor_free(struct oom_monitor *monitor)
 /* ---- counters -----------------------------------------------------------------------------------
  */
 
-static int read_counters(const struct oom_target *target, struct oom_counters *ret)
+static int read_counters(struct oom_target *target, struct oom_counters *ret)
 {
 	char text[512];
-	int r = control_read(target->dir, "memory.events", text, sizeof(text));
+	int r;
 
+	if (target->is_v1)
+		return oom_v1_read(&target->v1, target->dir, ret);
+	r = control_read(target->dir, "memory.events", text, sizeof(text));
 	if (r < 0)
 		return r;
 	ret->oom = control_keyed(text, "oom");
@@ -144,7 +147,7 @@ static const char *owner_of(void *owner, const char *task_memcg)
 
 	list_for_each (node, &monitor->targets) {
 		struct oom_target *t = list_entry(node, struct oom_target, node);
-		const char *group = t->dir + strlen(monitor->root->mount);
+		const char *group = t->dir + t->mount_len;
 		size_t n = strlen(group);
 
 		if (strncmp(task_memcg, group, n) == 0 &&
@@ -372,6 +375,37 @@ static void on_changed(struct cgroup_watch *watch)
 	look(container_of(watch, struct oom_target, watch), false);
 }
 
+static void on_v1_event(struct oom_v1 *v1)
+{
+	look(container_of(v1, struct oom_target, v1), false);
+}
+
+/* Where the group's memory is accounted: in home, or in v1's hierarchy for it. */
+static void find_memory(struct oom_target *target, const char *cgroup_dir)
+{
+	const struct cgroup_root *root = target->monitor->root;
+	const struct cgroup_hierarchy *v1 = cgroup_hierarchies_find(&root->v1, "memory");
+
+	target->is_v1 = v1 || root->v1_only;
+	target->mount_len = strlen(v1 ? v1->mount : root->mount);
+	if (v1)
+		str_format(target->dir, sizeof(target->dir), "%s%s", v1->mount,
+			cgroup_dir + strlen(root->mount));
+	else
+		str_copy(target->dir, sizeof(target->dir), cgroup_dir);
+}
+
+static int watch_target(struct oom_target *target)
+{
+	struct cgroup_events *events = target->monitor->events;
+
+	if (target->is_v1)
+		return oom_v1_watch(
+			cgroup_events_loop(events), &target->v1, target->dir, on_v1_event);
+	return cgroup_events_watch(
+		events, &target->watch, target->dir, "memory.events", on_changed);
+}
+
 void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
 	const char *container_id, const char *cgroup_dir)
 {
@@ -380,19 +414,19 @@ void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
 	memset(target, 0, sizeof(*target));
 	target->monitor = monitor;
 	target->container_id = container_id;
-	str_copy(target->dir, sizeof(target->dir), cgroup_dir);
+	find_memory(target, cgroup_dir);
 	waiter_list_init(&target->delivered);
 	list_append(&monitor->targets, &target->node);
 	target->as_group = control_number(cgroup_dir, "memory.oom.group") == 1;
-	oom_levels_enter(&monitor->levels, cgroup_dir);
+	oom_levels_enter(&monitor->levels, target->dir);
 	r = read_counters(target, &target->spent);
 	target->seen = target->spent;
 	if (r == 0)
-		r = cgroup_events_watch(
-			monitor->events, &target->watch, cgroup_dir, "memory.events", on_changed);
+		r = watch_target(target);
 	if (r < 0)
-		log_record(LOG_WARN, "oom", "no OOM events for this container: no memory.events",
-			"container-id", container_id, "error", errno_name(-r), NULL);
+		log_record(LOG_WARN, "oom",
+			"no OOM events for this container: no memory controller", "container-id",
+			container_id, "error", errno_name(-r), NULL);
 }
 
 static void forget_target(struct list_node *events, const struct oom_target *target)
@@ -412,6 +446,7 @@ void oom_target_remove(struct oom_target *target)
 	event_timer_stop(&target->settle);
 	check_now(target);
 	cgroup_events_unwatch(target->monitor->events, &target->watch);
+	oom_v1_unwatch(&target->v1);
 	forget_target(&target->monitor->queue, target);
 	forget_target(&target->monitor->lent, target);
 	list_remove(&target->node);

@@ -24,6 +24,7 @@
 #include "memory/oom_cause.h"
 #include "memory/oom_levels.h"
 #include "memory/oom_record.h"
+#include "memory/oom_v1.h"
 
 struct oom_monitor;
 
@@ -32,7 +33,10 @@ struct oom_target {
 	struct list_node node;
 	struct oom_monitor *monitor; /* NULL while not added */
 	const char *container_id;    /* the owner's */
-	char dir[PATH_MAX];	     /* its cgroup directory */
+	char dir[PATH_MAX];	     /* its cgroup directory, where memory's files are */
+	size_t mount_len;	     /* of dir: the hierarchy's mount, before the group's name */
+	bool is_v1;		     /* and they are v1's */
+	struct oom_v1 v1;
 	/*
 	 * Kills that were reported, limits that have explained one or are old; limits hit at the
 	 * last ageing.

@@ -27,6 +27,24 @@ static void read_pressure(struct oom_record *record, const char *group)
 	memory_pressure_parse(&file, &record->pressure);
 }
 
+/* v2's file, or v1's, whose "no limit" is the largest multiple of a page there is. */
+static uint64_t either_number(const char *group, const char *v2, const char *v1)
+{
+	uint64_t value = control_number(group, v2);
+
+	if (value)
+		return value;
+	value = control_number(group, v1);
+	return value > INT64_MAX / 2 ? 0 : value;
+}
+
+static uint64_t either_keyed(const char *stat, const char *v2, const char *v1)
+{
+	uint64_t value = control_keyed(stat, v2);
+
+	return value ? value : control_keyed(stat, v1);
+}
+
 void oom_record_read(struct oom_record *record, const char *container_id, const char *group)
 {
 	char stat[8192];
@@ -37,13 +55,13 @@ void oom_record_read(struct oom_record *record, const char *container_id, const 
 	clock_gettime(CLOCK_REALTIME, &now);
 	record->time_unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	record->made_ns = event_loop_now_ns();
-	record->limit = control_number(group, "memory.max");
-	record->usage = control_number(group, "memory.current");
-	record->peak = control_number(group, "memory.peak");
+	record->limit = either_number(group, "memory.max", "memory.limit_in_bytes");
+	record->usage = either_number(group, "memory.current", "memory.usage_in_bytes");
+	record->peak = either_number(group, "memory.peak", "memory.max_usage_in_bytes");
 	if (control_read(group, "memory.stat", stat, sizeof(stat)) == 0) {
-		record->anon = control_keyed(stat, "anon");
-		record->file = control_keyed(stat, "file");
-		record->shmem = control_keyed(stat, "shmem");
+		record->anon = either_keyed(stat, "anon", "total_rss");
+		record->file = either_keyed(stat, "file", "total_cache");
+		record->shmem = either_keyed(stat, "shmem", "total_shmem");
 	}
 	read_pressure(record, group);
 }

@@ -639,6 +639,17 @@ void container_expect_line(struct agent *agent, const char *id, const char *line
 	client_call_release(&call);
 }
 
+void container_write(struct agent *agent, const char *id, const char *exec_id, const char *text)
+{
+	Grpc__WriteStreamRequest write_request = GRPC__WRITE_STREAM_REQUEST__INIT;
+
+	write_request.container_id = (char *)id;
+	write_request.exec_id = (char *)exec_id;
+	write_request.data.data = (uint8_t *)text;
+	write_request.data.len = strlen(text);
+	agent_ok(agent, "WriteStdin", &write_request);
+}
+
 void container_expect_much_output(struct agent *agent, const char *id, size_t total)
 {
 	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;

@@ -107,6 +107,8 @@ const char *container_output(
 	struct agent *agent, const char *id, const char *exec_id, bool want_stderr);
 /* The next bytes of its stdout, which stays open, begin with this line. */
 void container_expect_line(struct agent *agent, const char *id, const char *line);
+/* All of text to its stdin. */
+void container_write(struct agent *agent, const char *id, const char *exec_id, const char *text);
 /* Prints bin/busybox again and again, `total` bytes in all; every byte of it is compared on
  * arrival. */
 void container_expect_much_output(struct agent *agent, const char *id, size_t total);

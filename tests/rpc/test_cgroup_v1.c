@@ -3,7 +3,7 @@
  * goes. Twice (tests/rpc/sources.mk): beside a cgroup2, and with CRADLE_TEST_CGROUP=v1 without one.
  * Only made on such a host: v1's controllers cannot be had beside v2's.
  */
-#define TEST_TIMEOUT 120
+#define TEST_TIMEOUT 200
 #include "lib/agent_fixture.h"
 
 #include <dirent.h>
@@ -269,6 +269,148 @@ static void test_directory_in_use(void **state)
 	agent_assert_census(&agent, &before);
 }
 
+/* ---- OOM ---- */
+
+static const char hog[] = "exec dd if=/dev/zero of=/dev/null bs=64M count=1";
+
+static void run_with_limit(const char *id, const char *script, int64_t bytes)
+{
+	const char *argv[] = {"sh", "-c", script, NULL};
+	struct test_container c;
+
+	container_fill(&c, &agent, id, argv);
+	container_limit(&c, bytes);
+	container_send(&agent, &c);
+	container_start_id(&agent, id);
+}
+
+static const Cradle__OOMRecord *last_record(struct client_call *call)
+{
+	Cradle__ListOOMRecordsRequest list = CRADLE__LIST_OOMRECORDS_REQUEST__INIT;
+	const Cradle__ListOOMRecordsResponse *records;
+
+	assert_int_equal(agent_call(&agent, call, "ListOOMRecords", &list, NULL), 0);
+	records = (void *)call->response;
+	assert_true(records->n_records > 0);
+	return records->records[records->n_records - 1];
+}
+
+/* Each kill is one event, written before the exit of the process it killed is told. */
+static void test_oom_event_before_exit(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__WaitProcessRequest wait = GRPC__WAIT_PROCESS_REQUEST__INIT;
+	struct client_call call = {0};
+	const Cradle__OOMRecord *r;
+	struct pending event, exited;
+
+	for (int i = 0; i < 20; i++) {
+		agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+		run_with_limit("hog", hog, 16 * MIB);
+		wait.container_id = (char *)"hog";
+		agent_begin(&agent, NULL, &exited, "WaitProcess", &wait);
+		agent_await(&agent, &exited);
+		assert_true(event.done);
+		assert_true(event.order < exited.order);
+		assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "hog");
+		assert_int_equal(((Grpc__WaitProcessResponse *)exited.call.response)->status, 137);
+		r = last_record(&call);
+		assert_int_equal(r->cause, CRADLE__OOMRECORD__CAUSE__CONTAINER_LIMIT);
+		assert_true(r->limit_bytes == 16 * MIB);
+		assert_true(r->usage_bytes > 0 && r->peak_bytes <= 16 * MIB);
+		client_call_release(&call);
+		pending_release(&event);
+		pending_release(&exited);
+		container_remove_id(&agent, "hog");
+	}
+	agent_assert_census(&agent, &before);
+}
+
+/* A container that lives on: children of it, which only the kernel's counter tells of. */
+static void test_event_per_kill_of_a_child(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	struct client_call call = {0};
+	struct pending event;
+	char script[256];
+
+	str_format(script, sizeof(script), "for i in 1 2 3; do (%s); done; sleep 1000", hog);
+	run_with_limit("lives", script, 16 * MIB);
+	for (int i = 0; i < 3; i++) {
+		agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+		agent_await(&agent, &event);
+		assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "lives");
+		pending_release(&event);
+	}
+	assert_true(last_record(&call)->kills_total == 3);
+	client_call_release(&call);
+	container_remove_id(&agent, "lives");
+	agent_assert_census(&agent, &before);
+}
+
+/* A group that the container has made inside, with a limit of its own. */
+static void test_kill_in_a_nested_group(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	char dir[256], path[300], pid[16], script[200];
+	struct client_call call = {0};
+	struct pending event;
+
+	container_run(&agent, "nest", "sleep 1000");
+	str_format(
+		dir, sizeof(dir), "/sys/fs/cgroup/memory/cradle-test-%d/nest/inner", (int)getpid());
+	assert_int_equal(mkdir(dir, 0755), 0);
+	str_format(path, sizeof(path), "%s/memory.limit_in_bytes", dir);
+	assert_int_equal(file_write(path, "16777216"), 0);
+	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+	str_format(script, sizeof(script), "read go; %s", hog);
+	assert_int_equal(container_exec_sh(&agent, "nest", "e", script, NULL), 0);
+	str_copy(pid, sizeof(pid), strchr(group_file("memory", "nest", "cgroup.procs"), '\n') + 1);
+	str_format(path, sizeof(path), "%s/cgroup.procs", dir);
+	assert_int_equal(file_write(path, pid), 0);
+	container_write(&agent, "nest", "e", "go\n");
+	assert_int_equal(container_wait(&agent, "nest", "e"), 137);
+	agent_await(&agent, &event);
+	assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "nest");
+	assert_int_equal(last_record(&call)->cause, CRADLE__OOMRECORD__CAUSE__CHILD_LIMIT);
+	client_call_release(&call);
+	pending_release(&event);
+	/* and it goes with the container */
+	container_remove_id(&agent, "nest");
+	agent_assert_census(&agent, &before);
+}
+
+/* SIGKILL is none, nor a clean exit, nor a removal; and a limit that is hit and reclaimed. */
+static void test_no_event_without_oom(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__SignalProcessRequest sig = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+	struct ttrpc_client *client = agent_connect(&agent);
+	struct client_call call = {0};
+	struct pending event;
+	uint64_t sequence;
+
+	sequence = last_record(&call)->sequence;
+	client_call_release(&call);
+	agent_begin(&agent, client, &event, "GetOOMEvent", &get);
+	run_with_limit("calm",
+		"dd if=/dev/zero of=/f bs=1M count=40 2>/dev/null; rm /f; echo up; sleep 1000",
+		16 * MIB);
+	container_expect_line(&agent, "calm", "up\n");
+	sig.container_id = (char *)"calm";
+	sig.signal = SIGKILL;
+	agent_ok(&agent, "SignalProcess", &sig);
+	assert_int_equal(container_wait(&agent, "calm", ""), 137);
+	container_remove_id(&agent, "calm");
+	container_whole(&agent, "calm", "true", NULL);
+	assert_false(event.done);
+	assert_true(last_record(&call)->sequence == sequence);
+	client_call_release(&call);
+	ttrpc_client_free(client);
+	pending_release(&event);
+	agent_assert_census(&agent, &before);
+}
+
 /* ---- the end ---- */
 
 /* Everything that was forked, and what keeps forking, is killed by one SIGKILL for all. */
@@ -308,6 +450,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_limit_below_usage),
 	cmocka_unit_test(test_refused_limit_leaves_nothing),
 	cmocka_unit_test(test_directory_in_use),
+	cmocka_unit_test(test_oom_event_before_exit),
+	cmocka_unit_test(test_event_per_kill_of_a_child),
+	cmocka_unit_test(test_kill_in_a_nested_group),
+	cmocka_unit_test(test_no_event_without_oom),
 	cmocka_unit_test(test_kill_of_all_in_a_fork_storm),
 };
 

@@ -192,6 +192,25 @@ static const char *set_skip_modules(struct agent_config *config, const char *val
 	return NULL;
 }
 
+static const char *set_root_serial(struct agent_config *config, const char *value)
+{
+	if (strlen(value) >= sizeof(config->root_serial))
+		return "longer than a serial number";
+	str_copy(config->root_serial, sizeof(config->root_serial), value);
+	return NULL;
+}
+
+/* The kernel takes a list: the first is the launcher's guess. */
+static const char *set_root_fstype(struct agent_config *config, const char *value)
+{
+	size_t len = strcspn(value, ",");
+
+	if (len >= sizeof(config->root_fstype))
+		return "no file system has so long a name";
+	str_format(config->root_fstype, sizeof(config->root_fstype), "%.*s", (int)len, value);
+	return NULL;
+}
+
 static const char *set_cgroup_no_v1(struct agent_config *config, const char *value)
 {
 	/* The kernel also takes a list of controllers; only "all" leaves v2 alone. */
@@ -227,6 +246,8 @@ static const struct {
 	{"cradle.oom_window", set_oom_window},
 	{"cradle.stall_guard", set_stall_guard},
 	{"cradle.skip_modules", set_skip_modules},
+	{"cradle.root", set_root_serial},
+	{"rootfstype", set_root_fstype},
 	{"cgroup_no_v1", set_cgroup_no_v1},
 	{"systemd.unified_cgroup_hierarchy", set_unified_hierarchy},
 };

@@ -33,7 +33,9 @@ struct agent_config {
 	uint32_t oom_window_ms;		  /* OOM kills of a container within it are one event */
 	struct stall_options stall_guard; /* of containers that do not say */
 	char skip_modules[128]; /* names of the initrd's modules not to load, with commas between */
-	bool cgroup_v2;		/* the launcher asked for cgroup v2 alone */
+	/* The disk that is the root (boot/boot_root.h), by its serial number; empty = none. */
+	char root_serial[24], root_fstype[16];
+	bool cgroup_v2; /* the launcher asked for cgroup v2 alone */
 };
 
 /* One sentence on a value that was not taken: names word and reason. */

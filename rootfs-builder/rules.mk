@@ -29,6 +29,14 @@ $(INITRD_IMG): $(BUILD)/cradle-agent $(INITRD_FROM) $(BUILD)/.initrd-kernel
 	$(call say,INITRD,$@)
 	$(Q)modules="$(INITRD_MODULES)"; rootfs-builder/build --type initrd --agent $(BUILD)/cradle-agent $${modules:+--modules "$$modules"} --output $@
 
+# A disk image to boot from: cradle's --disk.
+DISK_IMG := $(BUILD)/disk.img
+.PHONY: disk
+disk: $(DISK_IMG)
+$(DISK_IMG): $(BUILD)/cradle-agent rootfs-builder/build rootfs-builder/disk.list
+	$(call say,DISK,$@)
+	$(Q)rootfs-builder/build --type disk --agent $(BUILD)/cradle-agent --output $@
+
 rootfs: $(DEMO_ROOTFS)/etc/os-release
 $(DEMO_ROOTFS)/etc/os-release: rootfs-builder/demo-rootfs
 	$(call say,ROOTFS,$(DEMO_ROOTFS))

@@ -22,6 +22,7 @@
 #include "base/path.h"
 #include "base/strings.h"
 #include "boot/boot_modules.h"
+#include "boot/boot_root.h"
 #include "boot/boot_size.h"
 #include "kernel/mount.h"
 #include "telemetry/log_sink.h"
@@ -159,6 +160,12 @@ static int step_modules(struct boot *boot, struct error *err)
 static int step_size(struct boot *boot, struct error *err)
 {
 	return boot_size_check(boot->config, err);
+}
+
+/* Found and not usable: what the launcher meant to start is not there, so nothing is. */
+static int step_root(struct boot *boot, struct error *err)
+{
+	return boot_root_switch(boot->config, err);
 }
 
 static int step_cgroup(struct boot *boot, struct error *err)
@@ -317,6 +324,7 @@ const struct boot_step boot_steps[] = {
 	{"environment",  step_environment, false, false},
 	{"size",         step_size,        false, true},
 	{"modules",      step_modules,     false, true},  /* disks and vsock */
+	{"root",         step_root,        true,  true},  /* a disk's; all below belongs to it */
 	{"cgroup",       step_cgroup,      true,  true},
 	{"controllers",  step_controllers, false, true},
 	{"ptmx",         step_ptmx,        true,  true},

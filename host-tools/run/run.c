@@ -278,6 +278,7 @@ static void release(struct run *run)
 	run_control_release(run);
 	event_source_remove(&run->hold_stdin);
 	image_release(&run->image);
+	vm_plan_release(&run->plan);
 	arena_release(&run->arena);
 	child_reaper_release();
 	event_loop_free(run->loop);

@@ -46,6 +46,11 @@
 	"  --accel auto|kvm|tcg  auto: KVM where a real try succeeds, else emulation (TCG)\n"      \
 	"  --kernel FILE       guest kernel ($CRADLE_KERNEL; build/ARCH/kernel/vmlinuz)\n"         \
 	"  --initrd FILE       guest image ($CRADLE_INITRD; build/ARCH/initrd.img)\n"              \
+	"  --disk IMAGE        boot from a disk image (erofs, ext4, squashfs or xfs; 'make "       \
+	"disk')\n"                                                                                 \
+	"                      with the agent as /sbin/init; --initrd none for a kernel that "     \
+	"has\n"                                                                                    \
+	"                      the drivers built in, else the initrd brings them\n"                \
 	"  --qemu PROGRAM      QEMU ($CRADLE_QEMU; default: qemu-system-<architecture>)\n"         \
 	"  --append WORDS      added to the kernel command line, e.g. agent.log=debug\n"           \
 	"  --boot-timeout N    seconds until the agent must have answered (default 90)\n"          \

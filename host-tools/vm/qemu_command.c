@@ -25,7 +25,9 @@ struct arch_row {
 };
 
 /* Ours to choose: the agent is told where the disk is (qemu_disk_device). */
-#define CCW_DISK_NUMBER "00d1"
+#define CCW_DISK_NUMBER	     "00d1"
+#define CCW_ROOT_DISK_NUMBER "00d2"
+#define ROOT_SERIAL	     "root"
 
 /*
  * panic=-1 resets at once, and -no-reboot turns the reset into QEMU's end: a panic is noticed
@@ -41,10 +43,9 @@ static const struct arch_row arch_rows[] = {
 		"reboot=t tsc=reliable no_timer_check i8042.noaux=1 i8042.nopnp=1 "
 		"rcupdate.rcu_expedited=1 noreplace-smp cryptomgr.notests swiotlb=noforce"},
 	{"s390x", "qemu-system-s390x", "qemu-system-misc", "s390-ccw-virtio", "host", "max",
-		"ttysclp0", "-serial none -device sclpconsole,chardev=console0",
-		"virtio-blk-ccw,devno=fe.0." CCW_DISK_NUMBER, "vhost-user-vsock-pci",
-		"vhost-vsock-ccw", "vhost-user-fs-ccw", "virtio-net-ccw,devno=fe.0.0010",
-		"0.0.0010", "rcupdate.rcu_expedited=1"},
+		"ttysclp0", "-serial none -device sclpconsole,chardev=console0", "virtio-blk-ccw",
+		"vhost-user-vsock-pci", "vhost-vsock-ccw", "vhost-user-fs-ccw",
+		"virtio-net-ccw,devno=fe.0.0010", "0.0.0010", "rcupdate.rcu_expedited=1"},
 	{"aarch64", "qemu-system-aarch64", "qemu-system-arm", "virt", "host", "max", "ttyAMA0",
 		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
 		"vhost-vsock-pci", "vhost-user-fs-pci", NET_PCI,
@@ -205,19 +206,35 @@ static void add_machine(struct builder *b, const struct arch_row *row, const str
 	add(b, "%lluM", mib);
 }
 
+/*
+ * For a kernel without an initrd root=, by the order in which disks are found; for the agent of an
+ * initrd, to which root= is nothing, the serial number (agent/boot/boot_root.h).
+ */
+static void root_words(const struct vm_config *c, char *out, size_t size)
+{
+	*out = '\0';
+	if (c->disk_fd >= 0)
+		str_format(out, size, " root=/dev/vd%c rootfstype=%s ro cradle.root=" ROOT_SERIAL,
+			c->image_fd >= 0 ? 'b' : 'a', c->disk_fstype);
+}
+
 static void add_kernel(struct builder *b, const struct arch_row *row, const struct vm_config *c)
 {
+	char root[128];
+
+	root_words(c, root, sizeof(root));
 	add_option(b, "-kernel", c->kernel);
-	add_option(b, "-initrd", c->initrd);
+	if (c->initrd)
+		add_option(b, "-initrd", c->initrd);
 	add(b, "-append");
 	add(b,
 		"console=%s %s panic=-1 %s cgroup_no_v1=all net.ifnames=0 cradle.reserve=%llu "
-		"cradle.memory=%llu cradle.kernel_memory=%llu cradle.cpus=%u%s%s%s%s",
+		"cradle.memory=%llu cradle.kernel_memory=%llu cradle.cpus=%u%s%s%s%s%s",
 		row->console, c->verbose ? "loglevel=6" : "quiet", row->kernel_args,
 		(unsigned long long)c->reserve_bytes, (unsigned long long)c->memory_bytes,
 		(unsigned long long)c->kernel_bytes, c->cpus,
 		/* Without their device they would cost each boot time and memory. */
-		c->share_count ? "" : " cradle.skip_modules=virtiofs,fuse",
+		c->share_count ? "" : " cradle.skip_modules=virtiofs,fuse", root,
 		c->agent_debug ? " agent.log=debug" : "", str_empty(c->kernel_args) ? "" : " ",
 		c->kernel_args ? c->kernel_args : "");
 }
@@ -286,6 +303,24 @@ static void add_net(struct builder *b, const struct arch_row *row, const struct 
 	add(b, "%s,id=net0-device,netdev=net0,mac=" GUEST_NET_MAC, row->net);
 }
 
+/* By descriptor: the file may be replaced or pruned in the cache meanwhile. */
+static void add_disk(struct builder *b, const struct arch_row *row, int fd, unsigned number,
+	const char *serial, const char *ccw)
+{
+	bool on_channel = str_ends(row->disk, "-ccw");
+
+	add(b, "-add-fd");
+	add(b, "fd=%d,set=%u,opaque=%s", fd, number + 1, serial);
+	add(b, "-blockdev");
+	add(b,
+		"driver=raw,node-name=image%u,read-only=on,file.driver=file,"
+		"file.filename=/dev/fdset/%u,file.read-only=on",
+		number, number + 1);
+	add(b, "-device");
+	add(b, "%s%s%s,id=disk%u,drive=image%u,serial=%s", row->disk,
+		on_channel ? ",devno=fe.0." : "", on_channel ? ccw : "", number, number, serial);
+}
+
 static void add_devices(struct builder *b, const struct arch_row *row, const struct vm_config *c)
 {
 	add(b, "-chardev");
@@ -295,16 +330,10 @@ static void add_devices(struct builder *b, const struct arch_row *row, const str
 	add(b, "socket,id=qmp0,fd=%d", c->qmp_fd);
 	add_option(b, "-mon", "chardev=qmp0,mode=control");
 	add_second_monitor(b, c);
-	if (c->image_fd >= 0) {
-		/* By descriptor: the image may be replaced or pruned in the cache meanwhile. */
-		add(b, "-add-fd");
-		add(b, "fd=%d,set=1,opaque=image", c->image_fd);
-		add_option(b, "-blockdev",
-			"driver=raw,node-name=image0,read-only=on,file.driver=file,"
-			"file.filename=/dev/fdset/1,file.read-only=on");
-		add(b, "-device");
-		add(b, "%s,id=disk0,drive=image0,serial=image", row->disk);
-	}
+	if (c->image_fd >= 0)
+		add_disk(b, row, c->image_fd, 0, "image", CCW_DISK_NUMBER);
+	if (c->disk_fd >= 0)
+		add_disk(b, row, c->disk_fd, 1, ROOT_SERIAL, CCW_ROOT_DISK_NUMBER);
 	add_net(b, row, c);
 	add_vsock(b, row, c);
 	add_shares(b, row, c);
@@ -315,8 +344,10 @@ static int check(const struct vm_config *c, struct error *err)
 	if (!find_arch(c->arch))
 		return error_invalid(
 			err, "architecture %s: cradle knows no machine for it", c->arch);
-	if (str_empty(c->kernel) || str_empty(c->initrd))
-		return error_invalid(err, "a VM needs a kernel and an initrd");
+	if (str_empty(c->kernel) || (str_empty(c->initrd) && c->disk_fd < 0))
+		return error_invalid(err, "a VM needs a kernel, and an initrd or a disk");
+	if (c->disk_fd >= 0 && str_empty(c->disk_fstype))
+		return error_invalid(err, "a disk to boot from needs its file system's name");
 	if (c->accel == VM_ACCEL_AUTO || c->cpus == 0 || c->memory_bytes < (1u << 20))
 		return error_invalid(err, "a VM needs an accelerator, a CPU and memory");
 	if (c->vsock == VM_VSOCK_VHOST_USER && str_empty(c->vsock_socket))

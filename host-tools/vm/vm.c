@@ -250,7 +250,8 @@ static const struct child_fork_options own_session = {.cgroup_fd = -1, .new_sess
 static void __attribute__((noreturn)) become_qemu(const struct qemu_command *command,
 	const struct vm_config *config, int err_fd, pid_t parent)
 {
-	const int fds[] = {config->image_fd, config->console_fd, config->qmp_fd, config->vhost_fd};
+	const int fds[] = {config->image_fd, config->disk_fd, config->console_fd, config->qmp_fd,
+		config->vhost_fd};
 	int keep[ARRAY_SIZE(fds) + VM_SHARES_MAX];
 	int null = open("/dev/null", O_RDWR);
 	size_t count = 0;

@@ -35,7 +35,7 @@ struct vm_config {
 	const char *arch;   /* as uname -m: x86_64 */
 	const char *qemu;   /* program; NULL = the architecture's qemu-system-* on PATH */
 	const char *kernel; /* file */
-	const char *initrd; /* file */
+	const char *initrd; /* file; NULL = none, with a disk and a kernel that has its drivers */
 	const char *kernel_args; /* added to the kernel command line; may be NULL */
 	enum vm_accel accel;	 /* not AUTO by the time QEMU is started */
 	unsigned cpus;		 /* >= 1 */
@@ -57,9 +57,11 @@ struct vm_config {
 	uint32_t share_uid, share_gid;
 
 	/* Descriptors that QEMU inherits; the config does not own them. -1 = none. */
-	int image_fd;	/* read-only root image, becomes /dev/vda */
-	int console_fd; /* connected stream socket: the guest's console */
-	int qmp_fd;	/* connected stream socket: QMP */
+	int image_fd;		 /* read-only root image, becomes /dev/vda */
+	int disk_fd;		 /* read-only disk that the guest boots from (disk_image.h) */
+	const char *disk_fstype; /* what it holds; with disk_fd */
+	int console_fd;		 /* connected stream socket: the guest's console */
+	int qmp_fd;		 /* connected stream socket: QMP */
 	enum vm_vsock vsock;
 	const char *vsock_socket;     /* VHOST_USER: unix path where our device listens */
 	int vhost_fd;		      /* VHOST_KERNEL: /dev/vhost-vsock with its CID set */
@@ -69,7 +71,7 @@ struct vm_config {
 
 #define VM_CONFIG_INIT                                                                             \
 	{                                                                                          \
-		.image_fd = -1, .console_fd = -1, .qmp_fd = -1, .vhost_fd = -1                     \
+		.image_fd = -1, .disk_fd = -1, .console_fd = -1, .qmp_fd = -1, .vhost_fd = -1      \
 	}
 
 #endif

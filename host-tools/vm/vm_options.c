@@ -83,6 +83,8 @@ int vm_option_take(const struct command *command, struct vm_options *o, int opti
 		return set_text(command, value, given, &o->kernel);
 	case VM_OPT_INITRD:
 		return set_text(command, value, given, &o->initrd);
+	case VM_OPT_DISK:
+		return set_text(command, value, given, &o->disk);
 	case VM_OPT_QEMU:
 		return set_text(command, value, given, &o->qemu);
 	case VM_OPT_APPEND:

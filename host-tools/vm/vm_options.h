@@ -18,6 +18,7 @@ struct vm_options {
 	uint64_t cpus_micro;		    /* 0 = one CPU, no quota */
 	const char *arch;		    /* as uname -m says; NULL = this machine's */
 	const char *kernel, *initrd, *qemu; /* NULL: what the build made; qemu on PATH */
+	const char *disk;		    /* an image to boot from; initrd may be "none" then */
 	const char *append;		    /* more kernel command line */
 	const char *virtiofsd;		    /* by $CRADLE_VIRTIOFSD; NULL = where Debian has it */
 	enum vm_accel accel;
@@ -32,6 +33,7 @@ enum vm_option {
 	VM_OPT_ACCEL,
 	VM_OPT_KERNEL,
 	VM_OPT_INITRD,
+	VM_OPT_DISK,
 	VM_OPT_QEMU,
 	VM_OPT_APPEND,
 	VM_OPT_BOOT_TIMEOUT,
@@ -48,6 +50,7 @@ enum vm_option {
 		{"accel", required_argument, NULL, VM_OPT_ACCEL},                                  \
 		{"kernel", required_argument, NULL, VM_OPT_KERNEL},                                \
 		{"initrd", required_argument, NULL, VM_OPT_INITRD},                                \
+		{"disk", required_argument, NULL, VM_OPT_DISK},                                    \
 		{"qemu", required_argument, NULL, VM_OPT_QEMU},                                    \
 		{"append", required_argument, NULL, VM_OPT_APPEND},                                \
 		{"boot-timeout", required_argument, NULL, VM_OPT_BOOT_TIMEOUT},                    \

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "vm/accel.h"
+#include "vm/disk_image.h"
 #include "vm/guest_files.h"
 
 void vm_plan_init(struct vm_plan *plan, const struct vm_options *options)
@@ -19,8 +20,16 @@ void vm_plan_init(struct vm_plan *plan, const struct vm_options *options)
 
 	memset(plan, 0, sizeof(*plan));
 	plan->config = (struct vm_config)VM_CONFIG_INIT;
+	plan->disk_fd = -1;
 	uname(&host);
 	str_copy(plan->arch, sizeof(plan->arch), options->arch ? options->arch : host.machine);
+}
+
+void vm_plan_release(struct vm_plan *plan)
+{
+	/* Zeroed: never made. */
+	if (plan->arch[0])
+		close_fd(&plan->disk_fd);
 }
 
 static int fail(
@@ -59,6 +68,13 @@ int vm_plan_find_guest(
 		plan->arch);
 	if (find_file(plan, options->kernel, "kernel/vmlinuz", "kernel", plan->kernel, &err) < 0)
 		return fail(failure, stage, advice, &err);
+	if (options->disk) {
+		plan->disk_fd = disk_image_open(options->disk, &plan->disk_fstype, &err);
+		if (plan->disk_fd < 0)
+			return fail(failure, stage, "'make disk' builds one.", &err);
+		if (str_eq(options->initrd, "none"))
+			return 0;
+	}
 	str_format(advice, sizeof(advice),
 		"'make ARCH=%s initrd' builds it; --initrd or CRADLE_INITRD names another.",
 		plan->arch);
@@ -80,7 +96,7 @@ int vm_plan_size(struct vm_plan *plan, const struct vm_options *options, struct 
 		.arch = plan->arch,
 		.memory_bytes = options->memory_bytes,
 		.cpus_micro = options->cpus_micro,
-		.initrd_bytes = guest_unpacked_bytes(plan->initrd),
+		.initrd_bytes = plan->initrd[0] ? guest_unpacked_bytes(plan->initrd) : 0,
 		.host_bytes = host_memory(),
 		.host_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
 	};
@@ -117,7 +133,9 @@ void vm_plan_configure(
 	config->qemu = options->qemu;
 	config->virtiofsd = options->virtiofsd;
 	config->kernel = plan->kernel;
-	config->initrd = plan->initrd;
+	config->initrd = plan->initrd[0] ? plan->initrd : NULL;
+	config->disk_fd = plan->disk_fd;
+	config->disk_fstype = plan->disk_fstype;
 	config->kernel_args = options->append;
 	config->cpus = plan->sizing.vcpus;
 	config->memory_bytes = plan->sizing.vm_bytes;

@@ -18,7 +18,9 @@
 
 /* Not to be copied: its config points into it, and into the options' strings. */
 struct vm_plan {
-	char arch[16], kernel[PATH_MAX], initrd[PATH_MAX];
+	char arch[16], kernel[PATH_MAX], initrd[PATH_MAX]; /* initrd "": none */
+	int disk_fd;					   /* owned; -1 = none */
+	const char *disk_fstype;
 	struct sizing sizing;
 	struct vm_config config;
 	bool kvm_on_trial; /* KVM was our choice: vm_boot.h */
@@ -26,7 +28,8 @@ struct vm_plan {
 
 /* Empty but for the architecture and a config without descriptors. */
 void vm_plan_init(struct vm_plan *plan, const struct vm_options *options);
-/* Kernel and initrd: given, or what the build made. 0, or -1 with failure. */
+void vm_plan_release(struct vm_plan *plan); /* idempotent; accepts zeroed */
+/* Kernel, initrd and disk: given, or what the build made. 0, or -1 with failure. */
 int vm_plan_find_guest(
 	struct vm_plan *plan, const struct vm_options *options, struct failure *failure);
 /* Memory and CPUs; with --explain the sum goes to stderr. 0, or -1 with failure. */

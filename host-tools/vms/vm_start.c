@@ -97,7 +97,7 @@ static int make_paths_absolute(struct start *start, struct error *err)
 	struct vm_plan *plan = &start->plan;
 	int r = make_absolute(plan->kernel, sizeof(plan->kernel), err);
 
-	if (r == 0)
+	if (r == 0 && plan->initrd[0])
 		r = make_absolute(plan->initrd, sizeof(plan->initrd), err);
 	/* A name without a slash is looked for in PATH. */
 	if (r < 0 || !start->options.qemu || !strchr(start->options.qemu, '/'))
@@ -140,7 +140,8 @@ static void fill_record(struct start *start)
 	str_copy(told->accel, sizeof(told->accel),
 		plan->config.accel == VM_ACCEL_KVM ? "kvm" : "tcg");
 	str_copy(told->kernel, sizeof(told->kernel), plan->kernel);
-	str_copy(told->image, sizeof(told->image), plan->initrd);
+	str_copy(told->image, sizeof(told->image),
+		start->options.disk ? start->options.disk : plan->initrd);
 	told->started_s = (uint64_t)time(NULL);
 	told->asked_memory = start->options.memory_bytes;
 	told->asked_cpus_micro = start->options.cpus_micro;
@@ -185,7 +186,7 @@ static int compare_ints(const void *a, const void *b)
 static void detach(const struct start *start, int report_fd)
 {
 	int keep[] = {start->entry.fd, start->entry.lock_fd, start->store.lock_fd, report_fd,
-		start->image.fd};
+		start->image.fd, start->plan.disk_fd};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int log = openat(start->entry.fd, "vm.log",
 		O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -382,6 +383,7 @@ int vm_start_main(int argc, char **argv)
 	if (code == 0)
 		code = start_it(start);
 	image_release(&start->image);
+	vm_plan_release(&start->plan);
 	vm_entry_close(&start->entry);
 	vm_store_close(&start->store);
 	close_fd(&start->report_fd);

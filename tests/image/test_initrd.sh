@@ -118,6 +118,18 @@ printf 'CONFIG_A=m\nCONFIG_B=y\nCONFIG_C=y\nCONFIG_D=y\n' > "$work/config"
 ok "a module that nothing loads does not count" refused "CONFIG_A: is a module" check "$work/config"
 printf 'CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=y\nCONFIG_D=m\n' > "$work/config"
 ok "nor one that the initrd does not carry" refused "unlisted" check "$work/config"
+
+# ---- the disk image -----------------------------------------------------------------------------------
+disk() { "$top/rootfs-builder/build" --type disk --agent "$work/a/agent" "$@"; }
+ok "a disk image is built" disk --output "$work/disk1"
+ok "it is an erofs" [ "$(od -An -tx4 -j1024 -N4 --endian=little "$work/disk1" | tr -d ' ')" = e0f5e1e2 ]
+touch -d '2001-01-01' "$work/a/agent"
+(umask 077; disk --output "$work/disk2")
+ok "the same again, later, with another umask: the same bytes" cmp "$work/disk1" "$work/disk2"
+printf 'another agent' > "$work/a/agent2"
+ok "another agent: other bytes" eval 'disk --agent "$work/a/agent2" --output "$work/disk3" && ! cmp -s "$work/disk1" "$work/disk3"'
+ok "it takes no modules" refused "takes neither --modules" disk --modules "$work/a/tree" --output "$work/disk4"
+
 sed -n '/^CONFIG_/p' "$top/kernel-configs/agent.config" > "$work/config"
 ok "every option of our fragment says why" "$top/kernel-configs/check" "$work/config"
 

@@ -42,6 +42,8 @@ static void test_order(void **state)
 		{"config", "environment"},  /* the environment wins */
 		{"environment", "modules"}, /* at the log level asked for */
 		{"environment", "size"},    /* the same */
+		{"modules", "root"},	    /* the disk's driver */
+		{"root", "cgroup"},	    /* mounted in the root that stays */
 		{"mounts", "cgroup"},	    /* below /sys */
 		{"cgroup", "controllers"},
 		{"mounts", "ptmx"},

@@ -67,7 +67,8 @@ static void test_every_key(void **state)
 		"agent.hotplug_timeout=17 agent.container_pipe_size=65536 cradle.reserve=33554433 "
 		"cradle.memory=134217728 cradle.kernel_memory=40 cradle.cpus=3 "
 		"cradle.oom_window=250 cradle.stall_guard=kill,90,30 "
-		"cradle.skip_modules=fuse,virtiofs cgroup_no_v1=all\n");
+		"cradle.skip_modules=fuse,virtiofs cradle.root=root rootfstype=erofs,ext4 "
+		"cgroup_no_v1=all\n");
 
 	assert_int_equal(config.log_level, LOG_DEBUG);
 	assert_string_equal(config.server_addr, "unix:///run/a.sock");
@@ -82,6 +83,8 @@ static void test_every_key(void **state)
 	assert_int_equal(config.stall_guard.percent, 90);
 	assert_int_equal(config.stall_guard.seconds, 30);
 	assert_string_equal(config.skip_modules, "fuse,virtiofs");
+	assert_string_equal(config.root_serial, "root");
+	assert_string_equal(config.root_fstype, "erofs");
 	assert_true(config.cgroup_v2);
 	assert_int_equal(heard.count, 0);
 	assert_true(parse("systemd.unified_cgroup_hierarchy=true").cgroup_v2);
@@ -123,6 +126,7 @@ static void test_bad_values_are_reported_and_defaulted(void **state)
 		"cradle.skip_modules="
 		"0123456789,123456789,123456789,123456789,123456789,123456789,123456789,"
 		"123456789,123456789,123456789,123456789,123456789,1234567",
+		"cradle.root=0123456789012345678901234", "rootfstype=0123456789abcdef",
 		"systemd.unified_cgroup_hierarchy=yes"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -106,6 +106,35 @@ static void host_kernels_vsock_and_no_image(void **state)
 	qemu_command_release(&command);
 }
 
+static void a_disk_to_boot_from(void **state)
+{
+	struct vm_config c = sample();
+	struct error err = ERROR_INIT;
+	struct qemu_command command;
+
+	c.disk_fd = 14;
+	c.disk_fstype = "erofs";
+	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
+	assert_true(has(&command, "fd=14,set=2,opaque=root"));
+	assert_true(has(&command, "virtio-blk-pci,id=disk1,drive=image1,serial=root"));
+	assert_string_equal(value_of(&command, "-initrd"), "/i");
+	assert_non_null(strstr(value_of(&command, "-append"),
+		" root=/dev/vdb rootfstype=erofs ro cradle.root=root"));
+	qemu_command_release(&command);
+	/* alone, and by a kernel that needs no initrd; the channel's number is another */
+	c.image_fd = -1;
+	c.initrd = NULL;
+	c.arch = "s390x";
+	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
+	assert_false(has(&command, "-initrd"));
+	assert_true(
+		has(&command, "virtio-blk-ccw,devno=fe.0.00d2,id=disk1,drive=image1,serial=root"));
+	assert_non_null(strstr(value_of(&command, "-append"), " root=/dev/vda "));
+	qemu_command_release(&command);
+	c.disk_fstype = NULL;
+	assert_true(qemu_command_build(&c, &command, &err) < 0);
+}
+
 static void a_folder_of_its_own_has_a_monitor(void **state)
 {
 	struct vm_config c = sample();
@@ -233,6 +262,7 @@ static void refuses_half_a_config(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(x86_over_vhost_user),
 	cmocka_unit_test(host_kernels_vsock_and_no_image),
+	cmocka_unit_test(a_disk_to_boot_from),
 	cmocka_unit_test(a_folder_of_its_own_has_a_monitor),
 	cmocka_unit_test(every_architecture_has_its_row),
 	cmocka_unit_test(shares),

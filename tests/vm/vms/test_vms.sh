@@ -1,8 +1,9 @@
 #!/bin/bash
 # Tests `cradle vm` with the real QEMU: one VM's life from start to stop, then what kills a VM at each
-# stage, beside one that must not notice. Arguments: kernel, initrd, root file system.
+# stage, beside one that must not notice. Arguments: kernel, initrd, root file system, disk image.
 set -u
 . "$(dirname "$0")/lib.sh"
+disk=$(realpath "$4")
 gone() { [ -z "$(leftovers)" ]; }
 answers() { "$cradle" call "$1" Check > "$work/call" 2>&1 && grep -q SERVING "$work/call"; }
 
@@ -146,9 +147,11 @@ expect "the keeper is killed while it boots: the starter says so, and nothing is
 
 start web --qemu /nonexistent/qemu
 expect "QEMU is missing" 125 "QEMU did not start" "/nonexistent/qemu is not there"
-head -c 4096 /dev/zero > "$work/zero.img"
-start web --initrd "$work/zero.img"
-expect "the kernel panics" 125 "the guest's kernel panicked" "the last lines of the guest's console"
+start web --disk "$disk" --initrd none
+expect "a disk, and a kernel that lacks the driver and has no initrd: it panics" 125 "the guest's kernel panicked" "Unable to mount root fs" \
+	"the last lines of the guest's console"
+start web --disk "$kernel"
+expect "a disk image that is none" 125 "no guest to boot" "$kernel holds none of erofs"
 start web --append agent.server_addr=unix:///no/such/folder/socket
 expect "the agent gives up while it boots: its last word" 125 "the guest ended" "agent cannot go on"
 leftovers > "$work/left"
@@ -185,7 +188,10 @@ qmp web inject-nmi > "$work/qmp" 2>&1
 until_true eval '[ "$(state web)" = dead ]' > "$work/never"
 vm list
 expect "the guest's kernel panics: dead, and why" 0 "the guest's kernel panicked"
-start web
+start web --rootfs "$rootfs" --disk "$disk"
+until_true grep -q 'agent is listening' "$CRADLE_STATE/web/agent.log"
+grep -q '"going over to the root file system of a disk".*"disk":"/dev/vdb"' "$CRADLE_STATE/web/agent.log" || code=initrd
+expect "booted from a disk image: the agent is its /sbin/init" 0
 answers "unix://$work/relay.sock"
 code=$?
 expect "started again, the relay reaches the new one" 0

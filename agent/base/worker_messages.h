@@ -15,7 +15,7 @@
 struct worker_question {
 	uint32_t id, count;
 };
-#define WORKER_QUESTION_MAX 8192
+#define WORKER_QUESTION_MAX 16384
 
 /* Followed by its text, without NUL or padding: the next one may lie unaligned. errnum > 0: no
  * text. */

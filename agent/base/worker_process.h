@@ -37,7 +37,7 @@ struct worker_request {
 	size_t count;
 };
 
-#define WORKER_FILES_MAX 24
+#define WORKER_FILES_MAX 40
 #define WORKER_FILE_MAX	 16384 /* a longer file is cut at a line's end */
 
 /* Forks the child. NULL on failure (errno set). */

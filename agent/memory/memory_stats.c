@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/strings.h"
-#include "kernel/net_dev.h"
+#include "memory/memory_stats_parts.h"
 
 /*
  * Page sizes that the architecture can have, as the kernel's control files spell them (mm/hugetlb_
@@ -67,99 +67,28 @@ const char *const memory_stats_files[] = {
 #define STATS_FILE_COUNT ARRAY_SIZE(memory_stats_files)
 const size_t memory_stats_file_count = ARRAY_SIZE(memory_stats_files);
 
-struct filler {
-	const struct worker_file *files;
-	struct arena *arena;
-	bool no_memory;
-};
-
-/* A message of the given kind, initialised, in the arena; NULL (noted) when there is no room. */
-static void *new_message(struct filler *f, const ProtobufCMessageDescriptor *desc)
-{
-	ProtobufCMessage *msg = arena_alloc(f->arena, desc->sizeof_message);
-
-	if (msg)
-		protobuf_c_message_init(desc, msg);
-	else
-		f->no_memory = true;
-	return msg;
-}
-
-static bool have(const struct filler *f, size_t which)
-{
-	return f->files[which].errnum == 0;
-}
-
-/* The number in a one-line file; unlimited stands for "max"; 0 when the file is missing. */
-static uint64_t number(const struct filler *f, size_t which, uint64_t unlimited)
-{
-	uint64_t value = 0;
-	char word[32];
-
-	if (!have(f, which) || sscanf(f->files[which].text, "%31s", word) != 1)
-		return 0;
-	if (str_eq(word, "max"))
-		return unlimited;
-	parse_u64(word, &value);
-	return value;
-}
-
-static uint64_t keyed(const struct filler *f, size_t which, const char *key)
-{
-	uint64_t value = 0;
-
-	if (have(f, which))
-		parse_keyed_u64(f->files[which].text, key, &value);
-	return value;
-}
-
-static Grpc__CpuStats *fill_cpu(struct filler *f)
+static Grpc__CpuStats *fill_cpu(struct stats_filler *f)
 {
 	Grpc__CpuStats *cpu;
 	Grpc__CpuUsage *usage;
 	Grpc__ThrottlingData *throttling;
 
-	if (!have(f, CPU_STAT))
+	if (!stats_have(f, CPU_STAT))
 		return NULL;
-	cpu = new_message(f, &grpc__cpu_stats__descriptor);
-	usage = new_message(f, &grpc__cpu_usage__descriptor);
-	throttling = new_message(f, &grpc__throttling_data__descriptor);
+	cpu = stats_message(f, &grpc__cpu_stats__descriptor);
+	usage = stats_message(f, &grpc__cpu_usage__descriptor);
+	throttling = stats_message(f, &grpc__throttling_data__descriptor);
 	if (f->no_memory)
 		return NULL;
-	usage->total_usage = keyed(f, CPU_STAT, "usage_usec") * 1000;
-	usage->usage_in_usermode = keyed(f, CPU_STAT, "user_usec") * 1000;
-	usage->usage_in_kernelmode = keyed(f, CPU_STAT, "system_usec") * 1000;
-	throttling->periods = keyed(f, CPU_STAT, "nr_periods");
-	throttling->throttled_periods = keyed(f, CPU_STAT, "nr_throttled");
-	throttling->throttled_time = keyed(f, CPU_STAT, "throttled_usec") * 1000;
+	usage->total_usage = stats_keyed(f, CPU_STAT, "usage_usec") * 1000;
+	usage->usage_in_usermode = stats_keyed(f, CPU_STAT, "user_usec") * 1000;
+	usage->usage_in_kernelmode = stats_keyed(f, CPU_STAT, "system_usec") * 1000;
+	throttling->periods = stats_keyed(f, CPU_STAT, "nr_periods");
+	throttling->throttled_periods = stats_keyed(f, CPU_STAT, "nr_throttled");
+	throttling->throttled_time = stats_keyed(f, CPU_STAT, "throttled_usec") * 1000;
 	cpu->cpu_usage = usage;
 	cpu->throttling_data = throttling;
 	return cpu;
-}
-
-static size_t count_lines(const char *text)
-{
-	size_t n = 0;
-
-	for (; (text = strchr(text, '\n')); text++)
-		n++;
-	return n;
-}
-
-static void add_stat(struct filler *f, Grpc__MemoryStats *memory, const char *key, uint64_t value)
-{
-	Grpc__MemoryStats__StatsEntry *entry =
-		new_message(f, &grpc__memory_stats__stats_entry__descriptor);
-
-	if (!entry)
-		return;
-	entry->key = arena_strdup(f->arena, key);
-	if (!entry->key) {
-		f->no_memory = true;
-		return;
-	}
-	entry->value = value;
-	memory->stats[memory->n_stats++] = entry;
 }
 
 /*
@@ -188,7 +117,7 @@ static const struct {
 	{"unevictable", NULL},
 };
 
-static void add_old_names(struct filler *f, Grpc__MemoryStats *memory)
+static void add_old_names(struct stats_filler *f, Grpc__MemoryStats *memory)
 {
 	char total[64];
 
@@ -199,25 +128,25 @@ static void add_old_names(struct filler *f, Grpc__MemoryStats *memory)
 		if (parse_keyed_u64(f->files[MEMORY_STAT].text, old_names[i].v2, &value) < 0)
 			continue;
 		if (v1)
-			add_stat(f, memory, v1, value);
+			stats_add(f, memory, v1, value);
 		str_format(total, sizeof(total), "total_%s", v1 ? v1 : old_names[i].v2);
-		add_stat(f, memory, total, value);
+		stats_add(f, memory, total, value);
 	}
-	if (!have(f, SWAP_CURRENT))
+	if (!stats_have(f, SWAP_CURRENT))
 		return;
-	add_stat(f, memory, "swap", number(f, SWAP_CURRENT, 0));
-	add_stat(f, memory, "total_swap", number(f, SWAP_CURRENT, 0));
+	stats_add(f, memory, "swap", stats_number(f, SWAP_CURRENT, 0));
+	stats_add(f, memory, "total_swap", stats_number(f, SWAP_CURRENT, 0));
 }
 
 /* Every "name number" line of memory.stat, and the old names of those that have one. */
-static void fill_stat_map(struct filler *f, Grpc__MemoryStats *memory)
+static void fill_stat_map(struct stats_filler *f, Grpc__MemoryStats *memory)
 {
 	const char *line = f->files[MEMORY_STAT].text;
 	size_t room;
 
-	if (!have(f, MEMORY_STAT))
+	if (!stats_have(f, MEMORY_STAT))
 		return;
-	room = count_lines(line) + 2 * ARRAY_SIZE(old_names) + 2;
+	room = stats_count_lines(line) + 2 * ARRAY_SIZE(old_names) + 2;
 	memory->stats = arena_calloc(f->arena, room, sizeof(*memory->stats));
 	if (!memory->stats) {
 		f->no_memory = true;
@@ -228,35 +157,35 @@ static void fill_stat_map(struct filler *f, Grpc__MemoryStats *memory)
 		uint64_t value;
 
 		if (sscanf(line, "%63s %" SCNu64, key, &value) == 2)
-			add_stat(f, memory, key, value);
+			stats_add(f, memory, key, value);
 	}
 	add_old_names(f, memory);
 }
 
-static Grpc__MemoryStats *fill_memory(struct filler *f)
+static Grpc__MemoryStats *fill_memory(struct stats_filler *f)
 {
 	Grpc__MemoryStats *memory;
 	Grpc__MemoryData *usage, *swap, *kernel;
 
-	if (!have(f, MEMORY_CURRENT))
+	if (!stats_have(f, MEMORY_CURRENT))
 		return NULL;
-	memory = new_message(f, &grpc__memory_stats__descriptor);
-	usage = new_message(f, &grpc__memory_data__descriptor);
-	swap = new_message(f, &grpc__memory_data__descriptor);
-	kernel = new_message(f, &grpc__memory_data__descriptor);
+	memory = stats_message(f, &grpc__memory_stats__descriptor);
+	usage = stats_message(f, &grpc__memory_data__descriptor);
+	swap = stats_message(f, &grpc__memory_data__descriptor);
+	kernel = stats_message(f, &grpc__memory_data__descriptor);
 	if (f->no_memory)
 		return NULL;
-	usage->usage = number(f, MEMORY_CURRENT, 0);
-	usage->max_usage = number(f, MEMORY_PEAK, 0);
-	usage->limit = number(f, MEMORY_MAX, UINT64_MAX);
-	usage->failcnt = keyed(f, MEMORY_EVENTS, "max");
-	swap->usage = number(f, SWAP_CURRENT, 0);
-	swap->max_usage = number(f, SWAP_PEAK, 0);
-	swap->limit = number(f, SWAP_MAX, 0);
-	swap->failcnt = keyed(f, SWAP_EVENTS, "fail");
-	kernel->usage = keyed(f, MEMORY_STAT, "kernel"); /* Linux 5.18 */
+	usage->usage = stats_number(f, MEMORY_CURRENT, 0);
+	usage->max_usage = stats_number(f, MEMORY_PEAK, 0);
+	usage->limit = stats_number(f, MEMORY_MAX, UINT64_MAX);
+	usage->failcnt = stats_keyed(f, MEMORY_EVENTS, "max");
+	swap->usage = stats_number(f, SWAP_CURRENT, 0);
+	swap->max_usage = stats_number(f, SWAP_PEAK, 0);
+	swap->limit = stats_number(f, SWAP_MAX, 0);
+	swap->failcnt = stats_keyed(f, SWAP_EVENTS, "fail");
+	kernel->usage = stats_keyed(f, MEMORY_STAT, "kernel"); /* Linux 5.18 */
 	kernel->limit = UINT64_MAX;
-	memory->cache = keyed(f, MEMORY_STAT, "file");
+	memory->cache = stats_keyed(f, MEMORY_STAT, "file");
 	memory->usage = usage;
 	memory->swap_usage = swap;
 	memory->kernel_usage = kernel;
@@ -264,23 +193,10 @@ static Grpc__MemoryStats *fill_memory(struct filler *f)
 	return memory;
 }
 
-static Grpc__PidsStats *fill_pids(struct filler *f)
-{
-	Grpc__PidsStats *pids;
-
-	if (!have(f, PIDS_CURRENT))
-		return NULL;
-	pids = new_message(f, &grpc__pids_stats__descriptor);
-	if (!pids)
-		return NULL;
-	pids->current = number(f, PIDS_CURRENT, 0);
-	pids->limit = number(f, PIDS_MAX, 0);
-	return pids;
-}
-
 /* io.stat: "MAJ:MIN rbytes=N wbytes=N rios=N wios=N dbytes=N dios=N" (any subset, any order; c19).
  */
-static void fill_io_line(struct filler *f, Grpc__BlkioStats *blkio, const char *line, size_t room)
+static void fill_io_line(
+	struct stats_filler *f, Grpc__BlkioStats *blkio, const char *line, size_t room)
 {
 	static const struct {
 		const char *key, *op;
@@ -296,7 +212,7 @@ static void fill_io_line(struct filler *f, Grpc__BlkioStats *blkio, const char *
 
 		if (!at || blkio->n_io_service_bytes_recursive == room)
 			continue;
-		entry = new_message(f, &grpc__blkio_stats_entry__descriptor);
+		entry = stats_message(f, &grpc__blkio_stats_entry__descriptor);
 		if (!entry)
 			return;
 		entry->major = major;
@@ -307,17 +223,17 @@ static void fill_io_line(struct filler *f, Grpc__BlkioStats *blkio, const char *
 	}
 }
 
-static Grpc__BlkioStats *fill_io(struct filler *f)
+static Grpc__BlkioStats *fill_io(struct stats_filler *f)
 {
 	Grpc__BlkioStats *blkio;
 	const char *line;
 	size_t room;
 
-	if (!have(f, IO_STAT))
+	if (!stats_have(f, IO_STAT))
 		return NULL;
 	line = f->files[IO_STAT].text;
-	room = count_lines(line) * 6;
-	blkio = new_message(f, &grpc__blkio_stats__descriptor);
+	room = stats_count_lines(line) * 6;
+	blkio = stats_message(f, &grpc__blkio_stats__descriptor);
 	if (!blkio || room == 0)
 		return blkio;
 	blkio->io_service_bytes_recursive =
@@ -339,28 +255,28 @@ static Grpc__BlkioStats *fill_io(struct filler *f)
 }
 
 /* which is hugetlb.SIZE.current, its events come behind it. */
-static void fill_hugetlb_size(struct filler *f, size_t which, Grpc__CgroupStats *stats)
+static void fill_hugetlb_size(struct stats_filler *f, size_t which, Grpc__CgroupStats *stats)
 {
 	const char *name = memory_stats_files[which] + strlen("hugetlb.");
 	Grpc__CgroupStats__HugetlbStatsEntry *entry;
 
-	if (!have(f, which))
+	if (!stats_have(f, which))
 		return;
-	entry = new_message(f, &grpc__cgroup_stats__hugetlb_stats_entry__descriptor);
+	entry = stats_message(f, &grpc__cgroup_stats__hugetlb_stats_entry__descriptor);
 	if (!entry)
 		return;
-	entry->value = new_message(f, &grpc__hugetlb_stats__descriptor);
+	entry->value = stats_message(f, &grpc__hugetlb_stats__descriptor);
 	entry->key = arena_strndup(f->arena, name, strcspn(name, "."));
 	if (!entry->value || !entry->key) {
 		f->no_memory = true;
 		return;
 	}
-	entry->value->usage = number(f, which, 0);
-	entry->value->failcnt = keyed(f, which + 1, "max");
+	entry->value->usage = stats_number(f, which, 0);
+	entry->value->failcnt = stats_keyed(f, which + 1, "max");
 	stats->hugetlb_stats[stats->n_hugetlb_stats++] = entry;
 }
 
-static void fill_hugetlb(struct filler *f, Grpc__CgroupStats *stats)
+static void fill_hugetlb(struct stats_filler *f, Grpc__CgroupStats *stats)
 {
 	stats->hugetlb_stats = arena_calloc(
 		f->arena, (STATS_FILE_COUNT - HUGETLB) / 2, sizeof(*stats->hugetlb_stats));
@@ -370,53 +286,12 @@ static void fill_hugetlb(struct filler *f, Grpc__CgroupStats *stats)
 		fill_hugetlb_size(f, i, stats);
 }
 
-static Grpc__NetworkStats *fill_interface(struct filler *f, const struct net_dev *dev)
-{
-	Grpc__NetworkStats *out = new_message(f, &grpc__network_stats__descriptor);
-
-	if (!out)
-		return NULL;
-	out->name = arena_strdup(f->arena, dev->name);
-	if (!out->name) {
-		f->no_memory = true;
-		return NULL;
-	}
-	out->rx_bytes = dev->counter[NET_RX_BYTES];
-	out->rx_packets = dev->counter[NET_RX_PACKETS];
-	out->rx_errors = dev->counter[NET_RX_ERRS];
-	out->rx_dropped = dev->counter[NET_RX_DROP];
-	out->tx_bytes = dev->counter[NET_TX_BYTES];
-	out->tx_packets = dev->counter[NET_TX_PACKETS];
-	out->tx_errors = dev->counter[NET_TX_ERRS];
-	out->tx_dropped = dev->counter[NET_TX_DROP];
-	return out;
-}
-
-static void fill_network(struct filler *f, Grpc__StatsContainerResponse *response)
-{
-	const char *at = f->files[NET_DEV].text;
-	struct net_dev dev;
-
-	if (!have(f, NET_DEV))
-		return;
-	response->network_stats =
-		arena_calloc(f->arena, count_lines(at) + 1, sizeof(*response->network_stats));
-	if (!response->network_stats)
-		f->no_memory = true;
-	while (!f->no_memory && net_dev_next(&at, &dev)) {
-		Grpc__NetworkStats *out = fill_interface(f, &dev);
-
-		if (out)
-			response->network_stats[response->n_network_stats++] = out;
-	}
-}
-
 int memory_stats_fill(const struct worker_file *files, size_t count, struct arena *arena,
 	Grpc__StatsContainerResponse *response, struct error *err)
 {
-	struct filler f = {.files = files, .arena = arena};
+	struct stats_filler f = {.files = files, .arena = arena};
 	Grpc__StatsContainerResponse filled = *response;
-	Grpc__CgroupStats *stats = new_message(&f, &grpc__cgroup_stats__descriptor);
+	Grpc__CgroupStats *stats = stats_message(&f, &grpc__cgroup_stats__descriptor);
 
 	if (count != STATS_FILE_COUNT)
 		return error_errno(
@@ -424,10 +299,10 @@ int memory_stats_fill(const struct worker_file *files, size_t count, struct aren
 	if (stats) {
 		stats->cpu_stats = fill_cpu(&f);
 		stats->memory_stats = fill_memory(&f);
-		stats->pids_stats = fill_pids(&f);
+		stats->pids_stats = stats_fill_pids(&f, PIDS_CURRENT, PIDS_MAX);
 		stats->blkio_stats = fill_io(&f);
 		fill_hugetlb(&f, stats);
-		fill_network(&f, &filled);
+		stats_fill_network(&f, NET_DEV, &filled);
 	}
 	if (f.no_memory)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "build statistics");

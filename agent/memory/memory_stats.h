@@ -1,7 +1,7 @@
 /*
  * memory_stats: one container's control files -> the figures of StatsContainer. Which file gives
- * which field: agent-api-containers.md 10.3. Pure: the texts come from worker_process. v2 here; v1
- * proper is the container engine's issue.
+ * which field: agent-api-containers.md 10.3. Pure: the texts come from worker_process. v2 here,
+ * v1 in memory_stats_v1.h.
  *
  * "No limit" in an answer, and nowhere else:
  *   memory (usage.limit), kernel memory      2^64-1   memory.max says "max"

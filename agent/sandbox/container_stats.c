@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "memory/memory_stats.h"
+#include "memory/memory_stats_v1.h"
 #include "sandbox/container.h"
 #include "sandbox/sandbox.h"
 
@@ -13,6 +14,7 @@ struct container_stats {
 	struct worker_request request;
 	struct arena *arena;
 	Grpc__StatsContainerResponse *response;
+	bool v1; /* memory is a v1 hierarchy's */
 	container_stats_fn done;
 	void *owner;
 };
@@ -26,7 +28,8 @@ static void on_read(
 	if (result < 0)
 		error_errno(&err, -result, "read statistics");
 	else
-		result = memory_stats_fill(files, count, read->arena, read->response, &err);
+		result = (read->v1 ? memory_stats_v1_fill : memory_stats_fill)(
+			files, count, read->arena, read->response, &err);
 	read->done(read->owner, result < 0 ? &err : NULL);
 	free(read);
 }
@@ -35,6 +38,8 @@ int container_stats_read(struct container *container, struct arena *arena,
 	Grpc__StatsContainerResponse *response, container_stats_fn done, void *owner,
 	struct container_stats **ret, struct error *err)
 {
+	const char *const *names = memory_stats_files;
+	size_t count = memory_stats_file_count;
 	struct container_stats *read;
 	int r;
 
@@ -48,8 +53,12 @@ int container_stats_read(struct container *container, struct arena *arena,
 	read->response = response;
 	read->done = done;
 	read->owner = owner;
-	r = worker_read(container->sandbox->worker, &read->request, container->cgroup.path,
-		memory_stats_files, memory_stats_file_count, on_read);
+	read->v1 = container->cgroup.root->v1_only ||
+		   cgroup_root_v1_has(container->cgroup.root, "memory");
+	r = read->v1 ? memory_stats_v1_names(&container->cgroup, arena, &names, &count) : 0;
+	if (r == 0)
+		r = worker_read(container->sandbox->worker, &read->request, container->cgroup.path,
+			names, count, on_read);
 	if (r < 0) {
 		free(read);
 		return error_errno(err, -r, "ask the worker for the statistics of container %s",

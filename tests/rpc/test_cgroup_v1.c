@@ -411,6 +411,97 @@ static void test_no_event_without_oom(void **state)
 	agent_assert_census(&agent, &before);
 }
 
+/* ---- statistics ---- */
+
+static uint64_t file_number(const char *controller, const char *file)
+{
+	return strtoull(group_file(controller, "stats", file), NULL, 10);
+}
+
+static uint64_t map_value(const Grpc__MemoryStats *memory, const char *key)
+{
+	for (size_t i = 0; i < memory->n_stats; i++)
+		if (str_eq(memory->stats[i]->key, key))
+			return memory->stats[i]->value;
+	fail_msg("no %s in the map", key);
+	return 0;
+}
+
+static void check_memory(const Grpc__MemoryStats *memory)
+{
+	const uint64_t slack = 64 * 4096 * 2; /* pages that CPUs keep charged ahead of use */
+
+	assert_true(memory->use_hierarchy);
+	assert_true(memory->usage->limit == 64 * MIB);
+	assert_true(memory->usage->usage == file_number("memory", "memory.usage_in_bytes"));
+	assert_true(memory->usage->max_usage == file_number("memory", "memory.max_usage_in_bytes"));
+	assert_true(memory->swap_usage->limit == 96 * MIB);
+	assert_true(
+		memory->swap_usage->usage == file_number("memory", "memory.memsw.usage_in_bytes"));
+	assert_true(
+		memory->kernel_usage->usage == file_number("memory", "memory.kmem.usage_in_bytes"));
+	assert_true(memory->kernel_usage->usage > 0);
+	/* 12 MiB that the shell holds */
+	assert_true(map_value(memory, "total_rss") >= 12 * MIB);
+	assert_true(map_value(memory, "total_rss") < 40 * MIB);
+	/* the working set, as both of Kata's shims make it: usage less total_inactive_file */
+	assert_true(memory->usage->usage - map_value(memory, "total_inactive_file") + slack >=
+		    map_value(memory, "total_rss"));
+	assert_true(memory->usage->usage + slack >= map_value(memory, "total_rss") +
+							    map_value(memory, "total_cache") +
+							    memory->kernel_usage->usage);
+	assert_true(memory->cache == map_value(memory, "cache"));
+}
+
+static void check_cpu(const Grpc__CpuStats *cpu)
+{
+	uint64_t sum = 0;
+
+	assert_true(cpu->cpu_usage->n_percpu_usage == (size_t)sysconf(_SC_NPROCESSORS_CONF));
+	for (size_t i = 0; i < cpu->cpu_usage->n_percpu_usage; i++)
+		sum += cpu->cpu_usage->percpu_usage[i];
+	assert_true(sum == cpu->cpu_usage->total_usage);
+	assert_true(cpu->cpu_usage->total_usage == file_number("cpuacct", "cpuacct.usage"));
+	assert_true(cpu->cpu_usage->total_usage > 1000000);
+	/* a tenth of a CPU: held back, and for longer than it ran */
+	assert_true(cpu->throttling_data->periods > 0);
+	assert_true(cpu->throttling_data->throttled_periods > 0);
+	assert_true(cpu->throttling_data->throttled_time > 10000000);
+}
+
+static void test_statistics(void **state)
+{
+	static const char *const argv[] = {"sh", "-c",
+		"a=$(head -c 12600000 /dev/zero | tr '\\0' x); echo up; read line", NULL};
+	Grpc__StatsContainerRequest request = GRPC__STATS_CONTAINER_REQUEST__INIT;
+	const Grpc__StatsContainerResponse *stats;
+	struct client_call call = {0};
+	struct limits l;
+
+	limits_fill(&l, "stats");
+	l.cpu.quota = 10000;
+	l.cpu.period = 100000;
+	for (size_t i = 0; i < 3; i++)
+		l.c.args[i] = (char *)argv[i];
+	l.c.process.n_args = 3;
+	container_send(&agent, &l.c);
+	container_start_id(&agent, "stats");
+	container_expect_line(&agent, "stats", "up\n");
+	/* it stands still from here on: two readings are alike */
+	request.container_id = (char *)"stats";
+	assert_int_equal(agent_call(&agent, &call, "StatsContainer", &request, NULL), 0);
+	stats = (void *)call.response;
+	check_memory(stats->cgroup_stats->memory_stats);
+	check_cpu(stats->cgroup_stats->cpu_stats);
+	assert_true(stats->cgroup_stats->pids_stats->current == 1);
+	assert_true(stats->cgroup_stats->pids_stats->limit == 77);
+	assert_non_null(stats->cgroup_stats->blkio_stats);
+	assert_true(stats->n_network_stats > 0);
+	client_call_release(&call);
+	container_remove_id(&agent, "stats");
+	agent_assert_census(&agent, &before);
+}
+
 /* ---- the end ---- */
 
 /* Everything that was forked, and what keeps forking, is killed by one SIGKILL for all. */
@@ -454,6 +545,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_event_per_kill_of_a_child),
 	cmocka_unit_test(test_kill_in_a_nested_group),
 	cmocka_unit_test(test_no_event_without_oom),
+	cmocka_unit_test(test_statistics),
 	cmocka_unit_test(test_kill_of_all_in_a_fork_storm),
 };
 

@@ -199,7 +199,7 @@ static void test_long_file_is_cut_at_a_line(void **state)
 
 static void test_too_long_a_question(void **state)
 {
-	static char dir[10000];
+	static char dir[20000];
 
 	memset(dir, 'd', sizeof(dir) - 1);
 	assert_int_equal(

@@ -1,0 +1,130 @@
+/* memory_stats_parts: see memory_stats_parts.h. */
+#include "memory/memory_stats_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "base/strings.h"
+#include "kernel/net_dev.h"
+
+/* A message of the given kind, initialised, in the arena; NULL (noted) when there is no room. */
+void *stats_message(struct stats_filler *f, const ProtobufCMessageDescriptor *desc)
+{
+	ProtobufCMessage *msg = arena_alloc(f->arena, desc->sizeof_message);
+
+	if (msg)
+		protobuf_c_message_init(desc, msg);
+	else
+		f->no_memory = true;
+	return msg;
+}
+
+bool stats_have(const struct stats_filler *f, size_t which)
+{
+	return f->files[which].errnum == 0;
+}
+
+/* The number in a one-line file; unlimited stands for "max"; 0 when the file is missing. */
+uint64_t stats_number(const struct stats_filler *f, size_t which, uint64_t unlimited)
+{
+	uint64_t value = 0;
+	char word[32];
+
+	if (!stats_have(f, which) || sscanf(f->files[which].text, "%31s", word) != 1)
+		return 0;
+	if (str_eq(word, "max"))
+		return unlimited;
+	parse_u64(word, &value);
+	return value;
+}
+
+uint64_t stats_keyed(const struct stats_filler *f, size_t which, const char *key)
+{
+	uint64_t value = 0;
+
+	if (stats_have(f, which))
+		parse_keyed_u64(f->files[which].text, key, &value);
+	return value;
+}
+
+size_t stats_count_lines(const char *text)
+{
+	size_t n = 0;
+
+	for (; (text = strchr(text, '\n')); text++)
+		n++;
+	return n;
+}
+
+void stats_add(struct stats_filler *f, Grpc__MemoryStats *memory, const char *key, uint64_t value)
+{
+	Grpc__MemoryStats__StatsEntry *entry =
+		stats_message(f, &grpc__memory_stats__stats_entry__descriptor);
+
+	if (!entry)
+		return;
+	entry->key = arena_strdup(f->arena, key);
+	if (!entry->key) {
+		f->no_memory = true;
+		return;
+	}
+	entry->value = value;
+	memory->stats[memory->n_stats++] = entry;
+}
+
+Grpc__PidsStats *stats_fill_pids(struct stats_filler *f, size_t current, size_t max)
+{
+	Grpc__PidsStats *pids;
+
+	if (!stats_have(f, current))
+		return NULL;
+	pids = stats_message(f, &grpc__pids_stats__descriptor);
+	if (!pids)
+		return NULL;
+	pids->current = stats_number(f, current, 0);
+	pids->limit = stats_number(f, max, 0);
+	return pids;
+}
+
+static Grpc__NetworkStats *fill_interface(struct stats_filler *f, const struct net_dev *dev)
+{
+	Grpc__NetworkStats *out = stats_message(f, &grpc__network_stats__descriptor);
+
+	if (!out)
+		return NULL;
+	out->name = arena_strdup(f->arena, dev->name);
+	if (!out->name) {
+		f->no_memory = true;
+		return NULL;
+	}
+	out->rx_bytes = dev->counter[NET_RX_BYTES];
+	out->rx_packets = dev->counter[NET_RX_PACKETS];
+	out->rx_errors = dev->counter[NET_RX_ERRS];
+	out->rx_dropped = dev->counter[NET_RX_DROP];
+	out->tx_bytes = dev->counter[NET_TX_BYTES];
+	out->tx_packets = dev->counter[NET_TX_PACKETS];
+	out->tx_errors = dev->counter[NET_TX_ERRS];
+	out->tx_dropped = dev->counter[NET_TX_DROP];
+	return out;
+}
+
+void stats_fill_network(
+	struct stats_filler *f, size_t which, Grpc__StatsContainerResponse *response)
+{
+	const char *at = f->files[which].text;
+	struct net_dev dev;
+
+	if (!stats_have(f, which))
+		return;
+	response->network_stats =
+		arena_calloc(f->arena, stats_count_lines(at) + 1, sizeof(*response->network_stats));
+	if (!response->network_stats)
+		f->no_memory = true;
+	while (!f->no_memory && net_dev_next(&at, &dev)) {
+		Grpc__NetworkStats *out = fill_interface(f, &dev);
+
+		if (out)
+			response->network_stats[response->n_network_stats++] = out;
+	}
+}

@@ -1,0 +1,32 @@
+/*
+ * memory_stats_parts: what v1's and v2's statistics are filled with alike. For memory_stats*.c.
+ */
+#ifndef MEMORY_MEMORY_STATS_PARTS_H
+#define MEMORY_MEMORY_STATS_PARTS_H
+
+#include <stdbool.h>
+
+#include "memory/memory_stats.h"
+
+struct stats_filler {
+	const struct worker_file *files;
+	struct arena *arena;
+	bool no_memory;
+};
+
+/* A message of the given kind, initialised, in the arena; NULL (noted) when there is no room. */
+void *stats_message(struct stats_filler *f, const ProtobufCMessageDescriptor *desc);
+bool stats_have(const struct stats_filler *f, size_t which);
+/* The number in a one-line file; unlimited stands for "max"; 0 when the file is missing. */
+uint64_t stats_number(const struct stats_filler *f, size_t which, uint64_t unlimited);
+/* "key number" in the file; 0 when it is not there. */
+uint64_t stats_keyed(const struct stats_filler *f, size_t which, const char *key);
+size_t stats_count_lines(const char *text);
+/* One entry of the map; memory->stats has room for it. */
+void stats_add(struct stats_filler *f, Grpc__MemoryStats *memory, const char *key, uint64_t value);
+Grpc__PidsStats *stats_fill_pids(struct stats_filler *f, size_t current, size_t max);
+/* which is /proc/net/dev. */
+void stats_fill_network(
+	struct stats_filler *f, size_t which, Grpc__StatsContainerResponse *response);
+
+#endif

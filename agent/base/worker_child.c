@@ -169,6 +169,10 @@ void worker_child_main(int socket)
 	if (chdir("/") < 0 || fd_close_from(0, keep, ARRAY_SIZE(keep)) < 0)
 		_exit(1);
 	forget_heap();
+	/* it reads while the guest is out of memory: what it has used stays (locks are not
+	 * inherited)
+	 */
+	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 	for (;;) {
 		ssize_t n = recv(socket, question, sizeof(question), MSG_TRUNC);
 

@@ -6,6 +6,7 @@
  */
 #include "lib/agent_fixture.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -370,17 +371,36 @@ static void as_keeper(const char *script)
 struct slowest {
 	double ms;
 	const char *method;
+	unsigned answers, late; /* late: the worker had no time to read within its second */
 };
 
+/* An answer, in time; on a machine that is very busy it may be that there was no time to read. */
 static void timed_call(const char *method, const void *request, struct slowest *slowest)
 {
 	const uint64_t start = event_loop_now_ns();
+	struct client_call call = {0};
+	struct error err = ERROR_INIT;
 	double ms;
 
-	agent_ok(&agent, method, request);
+	if (agent_call(&agent, &call, method, request, &err) == 0)
+		slowest->answers++;
+	else if (err.errnum == ETIMEDOUT || strstr(err.text, "ETIMEDOUT"))
+		slowest->late++;
+	else
+		fail_msg("%s: %s", method, err.text);
+	client_call_release(&call);
 	ms = (double)(event_loop_now_ns() - start) / 1e6;
-	if (ms > slowest->ms)
-		*slowest = (struct slowest){ms, method};
+	if (ms > slowest->ms) {
+		slowest->ms = ms;
+		slowest->method = method;
+	}
+}
+
+static void print_slowest(const char *what, const struct slowest *slowest)
+{
+	print_message("# %s: %u answers, %u without figures, slowest %.0f ms (%s)\n", what,
+		slowest->answers, slowest->late, slowest->ms, slowest->method);
+	assert_true(slowest->answers > 10 * slowest->late);
 }
 
 /*
@@ -529,7 +549,7 @@ static void test_pod_limit(void **state)
 	as_keeper("echo 67108864 > " KEEPER_PARENT);
 	kills_from_above("podhog", CRADLE__OOMRECORD__CAUSE__POD_LIMIT, &limit, &slowest);
 	assert_true(limit == 64 * MIB);
-	print_message("# pod OOM: slowest answer %.0f ms (%s)\n", slowest.ms, slowest.method);
+	print_slowest("pod OOM", &slowest);
 }
 
 /*
@@ -561,7 +581,7 @@ static void test_whole_vm(void **state)
 	fill_the_guest();
 	kills_from_above("vmhog", CRADLE__OOMRECORD__CAUSE__WHOLE_VM, &limit, &slowest);
 	assert_int_equal(limit, 0);
-	print_message("# whole-VM OOM: slowest answer %.0f ms (%s)\n", slowest.ms, slowest.method);
+	print_slowest("whole-VM OOM", &slowest);
 	as_keeper("cat /saved > " KEEPER_PARENT);
 	container_remove_id(&agent, "filler");
 }

@@ -238,8 +238,7 @@ static void report(struct oom_target *target, const struct oom_counters *now)
 
 	credit.pod = oom_levels_credit(&monitor->levels, target->dir);
 	if (!target->drafted)
-		oom_record_read(&target->draft, target->container_id, target->dir);
-	target->drafted = false;
+		oom_record_begin(&target->draft, target->container_id);
 	cause = oom_cause_next(&credit);
 	for (uint64_t i = 0; i < f.events; i++) {
 		const bool last = i + 1 == f.events;
@@ -256,27 +255,41 @@ static void report(struct oom_target *target, const struct oom_counters *now)
 	target->spent = *now;
 	target->spent.local_oom -= credit.own;
 	target->spent.oom -= credit.own + credit.child;
-	oom_records_tell(&monitor->records);
 }
 
-static uint64_t check_now(struct oom_target *target)
+/*
+ * Events first: the figures, the kernel's log and the line in ours come when they are on their way
+ * (a look at all of it takes longer than all that is before it).
+ */
+static uint64_t check_now(struct oom_target *target, const struct oom_counters *now)
 {
-	struct oom_counters now;
-	uint64_t kills;
+	struct oom_monitor *monitor = target->monitor;
+	const uint64_t first = monitor->records.made + 1;
+	const uint64_t kills =
+		now->oom_kill > target->spent.oom_kill ? now->oom_kill - target->spent.oom_kill : 0;
 
-	if (read_counters(target, &now) < 0)
-		return 0;
-	kills = now.oom_kill > target->spent.oom_kill ? now.oom_kill - target->spent.oom_kill : 0;
-	if (kills > 0)
-		report(target, &now);
+	if (kills > 0) {
+		report(target, now);
+		while (!list_empty(&monitor->queue) && waiter_wake_one(&monitor->waiters, 0))
+			;
+		if (!target->drafted)
+			oom_records_fill(&monitor->records, first, target->dir);
+		target->drafted = false;
+		oom_records_tell_soon(&monitor->records);
+	}
 	/* the kernel counts the limit before the kill and tells of both: a look in between is usual
 	 */
-	if (has_credit(target, &now))
-		start_ageing(target->monitor);
-	while (kills > 0 && !list_empty(&target->monitor->queue) &&
-		waiter_wake_one(&target->monitor->waiters, 0))
-		;
+	if (has_credit(target, now))
+		start_ageing(monitor);
 	return kills;
+}
+
+/* Reads and reports, whatever is still to come. */
+static uint64_t check_all(struct oom_target *target)
+{
+	struct oom_counters now;
+
+	return read_counters(target, &now) < 0 ? 0 : check_now(target, &now);
 }
 
 /* May there be more victims? The kernel counts them one by one, and the group's death in between.
@@ -294,7 +307,7 @@ static void on_settled(struct event_timer *timer)
 	struct oom_target *target = container_of(timer, struct oom_target, settle);
 
 	target->reaped = false;
-	check_now(target);
+	check_all(target);
 	if (target->undelivered == 0)
 		waiter_wake_all(&target->delivered, 0);
 }
@@ -316,8 +329,10 @@ static bool wait_for_more(struct oom_target *target, bool reaped)
 	if (event_timer_running(&target->settle) && (!reaped || target->reaped))
 		return true;
 	target->reaped = reaped;
-	if (!target->drafted)
-		oom_record_read(&target->draft, target->container_id, target->dir);
+	if (!target->drafted) {
+		oom_record_begin(&target->draft, target->container_id);
+		oom_record_read(&target->draft, target->dir);
+	}
 	target->drafted = true;
 	event_timer_start(cgroup_events_loop(target->monitor->events), &target->settle, ms,
 		on_settled, "oom settle");
@@ -339,7 +354,7 @@ static uint64_t look(struct oom_target *target, bool reaped)
 		return 0;
 	event_timer_stop(&target->settle);
 	target->reaped = false;
-	return check_now(target);
+	return check_now(target, &now);
 }
 
 uint64_t oom_target_check(struct oom_target *target)
@@ -354,7 +369,8 @@ void oom_target_stalled(struct oom_target *target, bool kill)
 
 	if (!target->monitor)
 		return;
-	oom_record_read(&record, target->container_id, target->dir);
+	oom_record_begin(&record, target->container_id);
+	oom_record_read(&record, target->dir);
 	record.cause = OOM_CAUSE_STALL;
 	record.kills = kill ? control_number(target->dir, "pids.current") : 0;
 	target->kills_total += record.kills;
@@ -444,7 +460,7 @@ void oom_target_remove(struct oom_target *target)
 	if (!target->monitor)
 		return;
 	event_timer_stop(&target->settle);
-	check_now(target);
+	check_all(target);
 	cgroup_events_unwatch(target->monitor->events, &target->watch);
 	oom_v1_unwatch(&target->v1);
 	forget_target(&target->monitor->queue, target);

@@ -45,9 +45,8 @@ static uint64_t either_keyed(const char *stat, const char *v2, const char *v1)
 	return value ? value : control_keyed(stat, v1);
 }
 
-void oom_record_read(struct oom_record *record, const char *container_id, const char *group)
+void oom_record_begin(struct oom_record *record, const char *container_id)
 {
-	char stat[8192];
 	struct timespec now;
 
 	memset(record, 0, sizeof(*record));
@@ -55,7 +54,14 @@ void oom_record_read(struct oom_record *record, const char *container_id, const 
 	clock_gettime(CLOCK_REALTIME, &now);
 	record->time_unix_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	record->made_ns = event_loop_now_ns();
-	record->limit = either_number(group, "memory.max", "memory.limit_in_bytes");
+}
+
+void oom_record_read(struct oom_record *record, const char *group)
+{
+	char stat[8192];
+
+	if (record->limit == 0) /* else it is known already, and not the container's */
+		record->limit = either_number(group, "memory.max", "memory.limit_in_bytes");
 	record->usage = either_number(group, "memory.current", "memory.usage_in_bytes");
 	record->peak = either_number(group, "memory.peak", "memory.max_usage_in_bytes");
 	if (control_read(group, "memory.stat", stat, sizeof(stat)) == 0) {
@@ -214,6 +220,25 @@ static bool complete(const struct oom_records *records, const struct oom_record 
 	       event_loop_now_ns() - r->made_ns >= OOM_NAME_MS * 1000000ull;
 }
 
+void oom_records_fill(struct oom_records *records, uint64_t first, const char *group)
+{
+	struct oom_record figures = {0};
+
+	oom_record_read(&figures, group);
+	for (uint64_t i = first > oldest(records) ? first - 1 : oldest(records); i < records->made;
+		i++) {
+		struct oom_record *r = at(records, i);
+
+		r->limit = r->limit ? r->limit : figures.limit;
+		r->usage = figures.usage;
+		r->peak = figures.peak;
+		r->anon = figures.anon;
+		r->file = figures.file;
+		r->shmem = figures.shmem;
+		r->pressure = figures.pressure;
+	}
+}
+
 static void on_retry(struct event_timer *timer)
 {
 	oom_records_tell(container_of(timer, struct oom_records, timer));
@@ -266,6 +291,11 @@ uint64_t oom_records_add(
 	records->kills[r->cause] += r->kills;
 	r->sequence = ++records->made;
 	return r->sequence;
+}
+
+void oom_records_tell_soon(struct oom_records *records)
+{
+	event_timer_start(records->loop, &records->timer, 0, on_retry, "oom name");
 }
 
 size_t oom_records_list(struct oom_records *records, bool told_only, const struct oom_record **ret,

@@ -69,14 +69,19 @@ struct oom_records {
 void oom_records_init(struct oom_records *records, struct event_loop *loop, int kmsg,
 	oom_owner_fn owner_of, void *owner);
 void oom_records_release(struct oom_records *records);
-/* Figures of this container as they are now. */
-void oom_record_read(struct oom_record *record, const char *container_id, const char *group);
+/* A record of this container, of now, without figures; and its figures as they are now. */
+void oom_record_begin(struct oom_record *record, const char *container_id);
+void oom_record_read(struct oom_record *record, const char *group);
 /* Takes a copy and numbers it; its sequence number. lines: how many of its victims the log names.
  */
 uint64_t oom_records_add(
 	struct oom_records *records, const struct oom_record *record, uint64_t lines);
+/* The figures of those that were added without, from first on: one look, as it is now. */
+void oom_records_fill(struct oom_records *records, uint64_t first, const char *group);
 /* After adding: reads the log, tells what is complete, and sees to the rest. */
 void oom_records_tell(struct oom_records *records);
+/* The same once the loop has done what is due: events are on their way by then. */
+void oom_records_tell_soon(struct oom_records *records);
 /*
  * The latest, oldest first, valid until the next event; all, or those that are told. Count; *lost
  * of those before are forgotten.

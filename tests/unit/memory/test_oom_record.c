@@ -76,7 +76,8 @@ static void add(const char *id, uint64_t kills)
 {
 	struct oom_record record;
 
-	oom_record_read(&record, id, scratch_path("pod/%s", id));
+	oom_record_begin(&record, id);
+	oom_record_read(&record, scratch_path("pod/%s", id));
 	record.kills = kills;
 	oom_records_add(&records, &record, kills);
 	oom_records_tell(&records);

@@ -293,6 +293,28 @@ static void test_a_record_is_complete(void **state)
 	container_remove_id(&agent, "complete");
 }
 
+/* Not even its first process fits: the creation says so, and an event who was killed. */
+static void test_limit_too_small_to_start(void **state)
+{
+	static const char *const argv[] = {"true", NULL};
+	struct client_call call = {0};
+	struct error err = ERROR_INIT;
+	struct test_container c;
+
+	container_fill(&c, &agent, "tiny", argv);
+	container_limit(&c, 65536);
+	assert_int_not_equal(agent_call(&agent, &call, "CreateContainer", &c.request, &err), 0);
+	client_call_release(&call);
+	print_message("# %s\n", err.text);
+	assert_non_null(strstr(err.text, "limit too small to start"));
+	expect_event("tiny");
+	expect_no_event();
+	/* and nothing of it stays */
+	container_limit(&c, 16 * MIB);
+	container_send(&agent, &c);
+	container_remove_id(&agent, "tiny");
+}
+
 /* An exec is of its container; its exit is told after the event. */
 static void test_exec_is_killed(void **state)
 {
@@ -711,6 +733,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_group_dies_in_one_event),
 	cmocka_unit_test(test_three_kills_of_a_survivor),
 	cmocka_unit_test(test_a_record_is_complete),
+	cmocka_unit_test(test_limit_too_small_to_start),
 	cmocka_unit_test(test_exec_is_killed),
 	cmocka_unit_test(test_child_group),
 	cmocka_unit_test(test_kill_right_before_removal),

@@ -327,6 +327,15 @@ static void run_create_hooks(struct container *container)
 		on_hooks_done(container, err.status ? &err : NULL);
 }
 
+/* Whether it was the limit that killed init while it was set up, the group's counters know. */
+static void blame_limit(struct container *container, struct error *err)
+{
+	oom_target_check(&container->oom);
+	if (container->oom.kills_total > 0)
+		error_set(err, STATUS_INTERNAL, 0,
+			"memory limit too small to start: init was killed for it during set-up");
+}
+
 static void on_init_event(struct process *process, enum launch_event event, const struct error *err)
 {
 	struct container *container = process->container;
@@ -347,6 +356,7 @@ static void on_init_event(struct process *process, enum launch_event event, cons
 		finish(container);
 	} else if (event == LAUNCH_FAILED) {
 		own = *err;
+		blame_limit(container, &own);
 		error_prefix(&own, "container %s", container->id);
 		fail(container, &own);
 	}

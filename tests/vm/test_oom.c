@@ -306,7 +306,7 @@ static void test_limit_too_small_to_start(void **state)
 	assert_int_not_equal(agent_call(&agent, &call, "CreateContainer", &c.request, &err), 0);
 	client_call_release(&call);
 	print_message("# %s\n", err.text);
-	assert_non_null(strstr(err.text, "limit too small to start"));
+	assert_non_null(strstr(err.text, "tiny: memory limit too small to start: init was killed"));
 	expect_event("tiny");
 	expect_no_event();
 	/* and nothing of it stays */

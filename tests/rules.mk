@@ -46,7 +46,8 @@ run-vm: $(VM_BINS) all kernel $(INITRD_IMG) rootfs
 test-vm: run-vm
 	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/vm
 # 1,000 of each kind of end: killed for memory, by SIGKILL, by itself.
-.PHONY: soak-oom
+.PHONY: soak soak-oom
+soak: soak-oom
 soak-oom: $(BUILD)/tests/vm/test_oom all kernel $(INITRD_IMG) rootfs
 	$(Q)OOM_ROUNDS=100 $(BUILD)/tests/vm/test_oom
 run-tree: $(BUILD)/cradle-agent

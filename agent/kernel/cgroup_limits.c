@@ -184,6 +184,10 @@ static int missing_file(
 			"set limit %s = %s: this guest's kernel does not account swap "
 			"(CONFIG_SWAP, swapaccount=1)",
 			w->file, w->value);
+	if (v1)
+		return error_set(err, STATUS_FAILED_PRECONDITION, ENOENT,
+			"set limit %s = %s: cgroup v1's %s controller has no such file", w->file,
+			w->value, w->controller);
 	return error_set(err, STATUS_FAILED_PRECONDITION, ENOENT,
 		"set limit %s = %s: this guest has no %s controller", w->file, w->value,
 		w->controller);

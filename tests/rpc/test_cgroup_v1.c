@@ -251,6 +251,23 @@ static void test_refused_limit_leaves_nothing(void **state)
 	agent_assert_census(&agent, &before);
 }
 
+/* Annotations are for v2's files: here they are refused by name. */
+static void test_annotations_are_of_v2(void **state)
+{
+	Grpc__Spec__AnnotationsEntry entry = GRPC__SPEC__ANNOTATIONS_ENTRY__INIT,
+				     *list[] = {&entry};
+	struct limits l;
+
+	limits_fill(&l, "high");
+	entry.key = (char *)"io.cradle.cgroup.memory.high";
+	entry.value = (char *)"32M";
+	l.c.spec.annotations = list;
+	l.c.spec.n_annotations = 1;
+	agent_fails(&agent, "CreateContainer", &l.c.request, STATUS_FAILED_PRECONDITION,
+		"memory.high = 33554432: cgroup v1's memory controller has no such file");
+	agent_assert_census(&agent, &before);
+}
+
 /* A group of one hierarchy that is somebody else's is not taken over, and not removed. */
 static void test_directory_in_use(void **state)
 {
@@ -540,6 +557,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_memory_and_swap_in_order),
 	cmocka_unit_test(test_limit_below_usage),
 	cmocka_unit_test(test_refused_limit_leaves_nothing),
+	cmocka_unit_test(test_annotations_are_of_v2),
 	cmocka_unit_test(test_directory_in_use),
 	cmocka_unit_test(test_oom_event_before_exit),
 	cmocka_unit_test(test_event_per_kill_of_a_child),

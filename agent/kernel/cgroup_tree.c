@@ -121,18 +121,27 @@ static int remove_one(int parent, const char *name, int dir, void *context)
 	return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int cgroup_tree_remove(const char *path)
+static int remove_below(const char *path)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r;
 
-	if (fd < 0 && errno != ENOENT)
+	if (fd < 0)
 		return -errno;
-	r = fd < 0 ? 0 : cgroup_tree_walk(fd, remove_one, NULL);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	if (rmdir(path) < 0 && errno != ENOENT)
-		return -errno;
+	return cgroup_tree_walk(fd, remove_one, NULL);
+}
+
+int cgroup_tree_remove(const char *path)
+{
+	int r = 0;
+
+	/* one without groups below needs no descriptor: it is removed when there are none, too */
+	if (rmdir(path) < 0 && errno != ENOENT) {
+		r = remove_below(path);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (rmdir(path) < 0 && errno != ENOENT)
+			return -errno;
+	}
 	remove_made_above(path);
 	return 0;
 }

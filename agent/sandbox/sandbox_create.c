@@ -101,6 +101,19 @@ static int make_namespaces(struct sandbox *sandbox, const char *hostname, struct
 	return r;
 }
 
+/* Trimmed; lines are joined, so the last has no newline. */
+static int add_dns_line(struct buffer *text, const char *line)
+{
+	static const char blanks[] = " \t\r\n\v\f";
+	size_t len;
+
+	line += strspn(line, blanks);
+	len = strlen(line);
+	while (len && strchr(blanks, line[len - 1]))
+		len--;
+	return buffer_printf(text, "%s%.*s", text->len ? "\n" : "", (int)len, line);
+}
+
 /* dns lines -> <run>/sandbox/resolv.conf, bound on /etc/resolv.conf when that file exists. */
 static int write_resolv_conf(const struct sandbox_setup *setup, struct error *err)
 {
@@ -116,7 +129,7 @@ static int write_resolv_conf(const struct sandbox_setup *setup, struct error *er
 		return error_errno(err, EISDIR, "set up " RESOLV_CONF);
 	buffer_init(&text, CALL_ARENA_MAX);
 	for (size_t i = 0; i < request->n_dns && r == 0; i++)
-		r = buffer_printf(&text, "%s\n", request->dns[i]);
+		r = add_dns_line(&text, request->dns[i]);
 	path_join(path, sizeof(path), setup->sandbox->options.run_directory, "sandbox/resolv.conf");
 	if (r == 0)
 		r = path_mkdir_parents(path, 0755);

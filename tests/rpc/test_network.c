@@ -785,6 +785,30 @@ static void test_bad_routes(void **state)
 	agent_assert_census(&agent, &before);
 }
 
+/* ---- CreateSandbox.dns --------------------------------------------------------------------------
+ */
+
+/* Lines as they come, without blanks around them, joined. Last: there is a sandbox afterwards. */
+static void test_dns(void **state)
+{
+	char *lines[] = {(char *)" nameserver 10.1.0.1\t", (char *)"search example.org  lan\n"};
+	Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+	char command[128];
+
+	str_format(command, sizeof(command), "nsenter -t %d -m touch /etc/resolv.conf",
+		(int)agent.pid);
+	sh(command);
+	request.dns = lines;
+	request.n_dns = 2;
+	agent_ok(&agent, "CreateSandbox", &request);
+	str_format(command, sizeof(command),
+		"nsenter -t %d -m cat /etc/resolv.conf /run/kata-containers/sandbox/resolv.conf; "
+		"echo",
+		(int)agent.pid);
+	assert_string_equal(says(command), "nameserver 10.1.0.1\nsearch example.org  lan"
+					   "nameserver 10.1.0.1\nsearch example.org  lan\n");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_interface),
 	cmocka_unit_test(test_again),
@@ -804,6 +828,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_neighbors),
 	cmocka_unit_test(test_bad_interfaces),
 	cmocka_unit_test(test_bad_routes),
+	cmocka_unit_test(test_dns),
 };
 
 int main(void)

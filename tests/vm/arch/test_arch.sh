@@ -46,11 +46,15 @@ dd if=/dev/zero of=/tmp/file bs=1k count=1000 2> /dev/null && echo "wrote=$(wc -
 mknod /tmp/zero c 1 5 && dd if=/tmp/zero of=/dev/null bs=5 count=1 2> /dev/null && echo "zero=open"
 mknod /tmp/disk b $(sed 's/:/ /' /sys/block/vda/dev) && ! dd if=/tmp/disk of=/dev/null bs=512 count=1 2> /tmp/why &&
 	grep -q 'Operation not permitted' /tmp/why && echo "disk=closed"
+# By the device's place (a PCI slot, a channel device) and through netlink, whatever the byte order.
+echo "address=$(ip -o -4 addr show eth0 | awk '{ print $4 }')"
+echo "route=$(ip route | awk '$1 == "default" { print $3, $5 }')"
+ping -c 1 -W 20 10.0.2.2 > /dev/null && echo "gateway=answers"
 echo complaint >&2
 exit 7
 SCRIPT
 start=$(date +%s%N)
-cradle -i --rootfs "$rootfs" --memory 96M --cpus 1 --explain --stats -- /bin/sh -c "$(cat "$work/script")" < "$work/in"
+cradle -i --rootfs "$rootfs" --memory 96M --cpus 1 --net user --explain --stats -- /bin/sh -c "$(cat "$work/script")" < "$work/in"
 code=$?
 took=$((($(date +%s%N) - start) / 1000000))
 ok "the exit code arrives" [ "$code" = 7 ]
@@ -61,6 +65,7 @@ ok "and standard error" err '^complaint$'
 ok "the overlay takes writes" [ "$(value wrote)" = 1024000 ]
 ok "devices that are allowed open" [ "$(value null) $(value zero)" = "open open" ]
 ok "the guest's disk does not" [ "$(value disk)" = closed ]
+ok "the network is set up" [ "$(value address), $(value route), $(value gateway)" = "10.0.2.15/24, 10.0.2.2 eth0, answers" ]
 ok "one CPU" [ "$(value cpus)" = 1 ]
 ok "memory: the limit and the agent's reserve fit" [ "$(value total)" -ge $(((96 + 32) * 1024)) ]
 ok "memory: within 5 % of the table" [ "$(value total)" -le $(($(vm_kib) * 105 / 100 - $(

@@ -242,6 +242,9 @@
 /* Bytes of records of one kind (routes: 80 bytes) that a list reads. More: RESOURCE_EXHAUSTED. */
 #define NETWORK_LIST_MAX (1024 * 1024)
 
+/* Bytes of the guest's iptables rules, or of what restoring them prints. More: an error. */
+#define IPTABLES_MAX (3 * 1024 * 1024)
+
 /* ---- storages
  * ------------------------------------------------------------------------------------
  */

@@ -37,8 +37,8 @@ static _Noreturn void exec_command(const struct command *command, int output, pi
 	if (input < 0)
 		input = open("/dev/null", O_RDONLY);
 	if (getppid() == parent && dup2(input, STDIN_FILENO) >= 0 &&
-		dup2(output, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0 &&
-		fd_close_from(STDERR_FILENO + 1, NULL, 0) >= 0)
+		dup2(command->stdout_fd > 2 ? command->stdout_fd : output, STDOUT_FILENO) >= 0 &&
+		dup2(output, STDERR_FILENO) >= 0 && fd_close_from(STDERR_FILENO + 1, NULL, 0) >= 0)
 		execve(command->path, command->args, command->env);
 	dprintf(STDERR_FILENO, "%s", errno_name(errno));
 	_exit(127);

@@ -16,6 +16,8 @@ struct command {
 	unsigned timeout_s;
 	/* Filled: the last of standard output and error, as one line without control characters. */
 	char output[256];
+	/* Over 2: standard output goes there alone, and not to output. */
+	int stdout_fd;
 };
 
 /*

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "hard_limits.h"
+#include "sandbox/iptables.h"
 #include "sandbox/network_apply.h"
 #include "sandbox/network_job.h"
 #include "sandbox/sandbox.h"
@@ -41,6 +42,10 @@ static int run_job(void *arg, struct error *err)
 	case NETWORK_ROUTES:
 		r = network_apply_routes(job->routes, job->count, err);
 		break;
+	case NETWORK_SAVE_RULES:
+		return iptables_save(job->ipv6, job->memfd, err);
+	case NETWORK_RESTORE_RULES:
+		return iptables_restore(job->ipv6, job->rules, job->count, job->memfd, err);
 	case NETWORK_LIST_ROUTES:
 		break;
 	}
@@ -174,6 +179,31 @@ int network_list_routes(struct sandbox *sandbox, struct arena *arena, network_do
 	struct network_job *job = new_job(sandbox, NETWORK_LIST_ROUTES, done, owner, err);
 
 	return job ? enqueue(job, arena, ret, err) : -ENOMEM;
+}
+
+int network_save_rules(struct sandbox *sandbox, struct arena *arena, bool ipv6,
+	network_done_fn done, void *owner, struct network_job **ret, struct error *err)
+{
+	struct network_job *job = new_job(sandbox, NETWORK_SAVE_RULES, done, owner, err);
+
+	if (!job)
+		return -ENOMEM;
+	job->ipv6 = ipv6;
+	return enqueue(job, arena, ret, err);
+}
+
+int network_restore_rules(struct sandbox *sandbox, struct arena *arena, bool ipv6,
+	const void *rules, size_t len, network_done_fn done, void *owner, struct network_job **ret,
+	struct error *err)
+{
+	struct network_job *job = new_job(sandbox, NETWORK_RESTORE_RULES, done, owner, err);
+
+	if (!job)
+		return -ENOMEM;
+	job->ipv6 = ipv6;
+	job->rules = rules;
+	job->count = len;
+	return enqueue(job, arena, ret, err);
 }
 
 void network_job_abandon(struct network_job *job)

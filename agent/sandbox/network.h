@@ -7,6 +7,8 @@
 #ifndef SANDBOX_NETWORK_H
 #define SANDBOX_NETWORK_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "base/error.h"
 
@@ -36,12 +38,23 @@ int network_list_interfaces(struct sandbox *sandbox, struct arena *arena, networ
 int network_list_routes(struct sandbox *sandbox, struct arena *arena, network_done_fn done,
 	void *owner, struct network_job **ret, struct error *err);
 
-/* In done, what the helper has read: of network_list_interfaces(); of _list_routes(),
- * _update_routes(). */
+/* The packet filter's, by the guest's iptables programs (iptables.h). */
+int network_save_rules(struct sandbox *sandbox, struct arena *arena, bool ipv6,
+	network_done_fn done, void *owner, struct network_job **ret, struct error *err);
+int network_restore_rules(struct sandbox *sandbox, struct arena *arena, bool ipv6,
+	const void *rules, size_t len, network_done_fn done, void *owner, struct network_job **ret,
+	struct error *err);
+
+/*
+ * In done, what the helper has read: of network_list_interfaces(); of _list_routes() and
+ * _update_routes(); of _save_rules() and _restore_rules().
+ */
 int network_job_interfaces(
 	struct network_job *job, struct arena *arena, Grpc__Interfaces *to, struct error *err);
 int network_job_routes(
 	struct network_job *job, struct arena *arena, Grpc__Routes *to, struct error *err);
+int network_job_output(
+	struct network_job *job, struct arena *arena, ProtobufCBinaryData *to, struct error *err);
 
 /* Who asked is gone. A change that has begun goes on; one that has not is left out. */
 void network_job_abandon(struct network_job *job);

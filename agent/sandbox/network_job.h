@@ -13,6 +13,8 @@ enum network_kind {
 	NETWORK_NEIGHBORS,
 	NETWORK_LIST_INTERFACES,
 	NETWORK_LIST_ROUTES,
+	NETWORK_SAVE_RULES,
+	NETWORK_RESTORE_RULES,
 };
 
 struct network_job {
@@ -23,7 +25,9 @@ struct network_job {
 	struct interface_plan interface; /* by kind, one of these */
 	struct route_plan *routes;
 	struct neighbor_plan *neighbors;
-	size_t count; /* of routes or neighbors */
+	size_t count;	   /* of routes or neighbors; bytes of rules */
+	const void *rules; /* to restore */
+	bool ipv6;	   /* whose rules */
 	struct helper helper;
 	int memfd; /* what the helper has read (network_apply.h) */
 	network_done_fn done;

@@ -200,3 +200,26 @@ int network_job_routes(
 	}
 	return 0;
 }
+
+/* ---- output of a program -----------------------------------------------------------------------
+ */
+
+int network_job_output(
+	struct network_job *job, struct arena *arena, ProtobufCBinaryData *to, struct error *err)
+{
+	struct stat st;
+	uint8_t *data;
+
+	if (fstat(job->memfd, &st) < 0)
+		return error_errno(err, errno, "read back an output");
+	if (st.st_size > IPTABLES_MAX)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, EFBIG, "read back an output");
+	data = arena_alloc(arena, (size_t)st.st_size + 1);
+	if (!data)
+		return no_memory(err);
+	if (pread(job->memfd, data, (size_t)st.st_size, 0) != st.st_size)
+		return error_errno(err, EIO, "read back an output");
+	to->data = data;
+	to->len = (size_t)st.st_size;
+	return 0;
+}

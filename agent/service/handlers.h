@@ -45,6 +45,8 @@ HANDLER(update_routes);
 HANDLER(list_interfaces);
 HANDLER(list_routes);
 HANDLER(add_arp_neighbors);
+HANDLER(get_iptables);
+HANDLER(set_iptables);
 HANDLER(get_oom_event);
 HANDLER(list_oom_records);
 HANDLER(wait_oom_record);

@@ -1,5 +1,6 @@
 /*
- * network_service: UpdateInterface, UpdateRoutes, ListInterfaces, ListRoutes, AddARPNeighbors.
+ * network_service: UpdateInterface, UpdateRoutes, ListInterfaces, ListRoutes, AddARPNeighbors,
+ * GetIPTables, SetIPTables.
  * Contract: agent-api-guest.md section 8.
  */
 #include "base/error.h"
@@ -119,5 +120,47 @@ HANDLER(add_arp_neighbors)
 		return error_invalid(err, "neighbors is missing");
 	r = network_add_neighbors(
 		context, &call->arena, request->neighbors, on_neighbors, call, &job, err);
+	return park(call, job, r);
+}
+
+static void on_saved(void *owner, struct network_job *job, const struct error *err)
+{
+	struct rpc_call *call = owner;
+	Grpc__GetIPTablesResponse *response = (void *)call->response;
+	struct error own = ERROR_INIT;
+
+	if (!err && network_job_output(job, &call->arena, &response->data, &own) < 0)
+		err = &own;
+	finish(call, err);
+}
+
+HANDLER(get_iptables)
+{
+	const Grpc__GetIPTablesRequest *request = (void *)call->request;
+	struct network_job *job = NULL;
+	int r = network_save_rules(
+		context, &call->arena, request->is_ipv6, on_saved, call, &job, err);
+
+	return park(call, job, r);
+}
+
+static void on_restored(void *owner, struct network_job *job, const struct error *err)
+{
+	struct rpc_call *call = owner;
+	Grpc__SetIPTablesResponse *response = (void *)call->response;
+	struct error own = ERROR_INIT;
+
+	if (!err && network_job_output(job, &call->arena, &response->data, &own) < 0)
+		err = &own;
+	finish(call, err);
+}
+
+HANDLER(set_iptables)
+{
+	const Grpc__SetIPTablesRequest *request = (void *)call->request;
+	struct network_job *job = NULL;
+	int r = network_restore_rules(context, &call->arena, request->is_ipv6, request->data.data,
+		request->data.len, on_restored, call, &job, err);
+
 	return park(call, job, r);
 }

@@ -1,7 +1,7 @@
 # Unit tests and the checks of the sources. Included by the Makefile.
 #   make test               everything below, with its own set-up; last line: N passed, N failed
 #   make test-rpc test-vm test-interop   the agent as a process; as PID 1 of a guest; with Go's ttrpc
-#   make soak-oom       1,000 kills for memory, 1,000 signals, 1,000 exits: every event once, none too much
+#   make soak-oom       1,000 kills for memory, 1,000 signals, 1,000 exits: every event once, none too much; a part of make soak
 #   make test-arch          a guest of each architecture, end to end
 #   make test-unit          unit tests and the tests of scripts (SAN=1: unit tests under sanitizers)
 #   make edges              today's agent's sharp edges: which test shows that we get each right

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,6 +273,7 @@ static uint64_t check_now(struct oom_target *target, const struct oom_counters *
 		report(target, now);
 		while (!list_empty(&monitor->queue) && waiter_wake_one(&monitor->waiters, 0))
 			;
+		sched_yield(); /* with one CPU the vsock's kernel worker would wait for all below */
 		if (!target->drafted)
 			oom_records_fill(&monitor->records, first, target->dir);
 		target->drafted = false;

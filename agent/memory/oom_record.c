@@ -13,6 +13,7 @@
 
 /* A record without its line is looked at again; a line without its record waits so long. */
 #define RETRY_MS     10
+#define SOON_MS	     2
 #define MATCH_MAX_NS 5000000000ull
 
 /* ---- figures ------------------------------------------------------------------------------------
@@ -295,7 +296,7 @@ uint64_t oom_records_add(
 
 void oom_records_tell_soon(struct oom_records *records)
 {
-	event_timer_start(records->loop, &records->timer, 0, on_retry, "oom name");
+	event_timer_start(records->loop, &records->timer, SOON_MS, on_retry, "oom name");
 }
 
 size_t oom_records_list(struct oom_records *records, bool told_only, const struct oom_record **ret,

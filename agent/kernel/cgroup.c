@@ -243,6 +243,50 @@ int cgroup_clone_fd(const struct cgroup *cgroup)
 	return cgroup->root && cgroup->root->v1_only ? -1 : cgroup->fd;
 }
 
+/* "0::/POD/ID/init", as seen from the root of the hierarchy: what comes behind our own path. */
+static int path_below(const struct cgroup *cgroup, pid_t pid, char *out, size_t size)
+{
+	const char *own = relative_path(cgroup), *found;
+	char path[64], text[4096];
+	int r;
+
+	str_format(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	r = (int)file_read(path, text, sizeof(text));
+	if (r < 0)
+		return r;
+	found = str_starts(text, "0::") ? text : strstr(text, "\n0::");
+	found = found ? strchr(found, '/') : NULL;
+	if (!found)
+		return -ENOENT;
+	text[(size_t)(found - text) + strcspn(found, "\n")] = '\0';
+	if (!str_starts(found, own) || !strchr("/", found[strlen(own)]))
+		return -EXDEV;
+	found += strlen(own);
+	return str_copy(out, size, *found ? found + 1 : ".");
+}
+
+int cgroup_open_beside(const struct cgroup *cgroup, pid_t beside, int *ret)
+{
+	char text[4096] = ".";
+	int fd, r = 0;
+
+	if (cgroup_clone_fd(cgroup) < 0) {
+		*ret = -1;
+		return 0;
+	}
+	if (file_read_at(cgroup->fd, "cgroup.subtree_control", text, sizeof(text)) > 1)
+		r = path_below(cgroup, beside, text, sizeof(text));
+	else
+		str_copy(text, sizeof(text), ".");
+	if (r < 0)
+		return r;
+	fd = openat(cgroup->fd, text, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	*ret = fd;
+	return 0;
+}
+
 int cgroup_kill(const struct cgroup *cgroup)
 {
 	if (cgroup->root->v1_only)

@@ -86,6 +86,14 @@ int cgroup_enter_v1(const struct cgroup *cgroup, const char **failed);
 int cgroup_clone_fd(const struct cgroup *cgroup);
 
 /*
+ * The same for one more process of the container. One that has made groups inside and handed
+ * controllers on may have no processes in its own group any more (cgroup-v2.rst, "No Internal
+ * Process Constraint"): then the group that `beside` is in. *ret: a descriptor of the caller's, or
+ * -1 where home is v1. 0 or negative errno.
+ */
+int cgroup_open_beside(const struct cgroup *cgroup, pid_t beside, int *ret);
+
+/*
  * SIGKILL to every process of the group and its descendants: cgroup.kill (Linux 5.14). v1 only:
  * one by one while all stand frozen, then they go on, to their end.
  */

@@ -133,12 +133,13 @@ static int launch_exec(struct container *container, const char *exec_id, const G
 		.ipc_fd = -1,
 		.uts_fd = -1,
 		.pid_fd = -1};
-	struct launch_request request = {.cgroup_fd = cgroup_clone_fd(&container->cgroup),
+	struct launch_request request = {.cgroup_fd = -1,
 		.cgroup = &container->cgroup,
 		.join = &container->namespaces,
 		.seccomp_fd = container->seccomp_fd};
 	struct arena scratch;
 	struct process *process;
+	_cleanup_fd_ int group = -1;
 	int r = check_exec(container, exec_id, err);
 
 	if (r < 0)
@@ -150,6 +151,13 @@ static int launch_exec(struct container *container, const char *exec_id, const G
 	if (r < 0) {
 		arena_release(&scratch);
 		return r;
+	}
+	r = cgroup_open_beside(&container->cgroup, container->init->launch.child.pid, &group);
+	request.cgroup_fd = group;
+	if (r < 0) {
+		arena_release(&scratch);
+		return error_errno(
+			err, -r, "find a group for an exec in container %s", container->id);
 	}
 	process = process_new(container, exec_id);
 	if (process)

@@ -220,6 +220,49 @@ static void test_nested_groups(void **state)
 	agent_assert_census(&agent, &before);
 }
 
+/*
+ * The container hands a controller on to a group it has made: none of its processes may be in its
+ * own any more, an exec neither. It goes where init is, and all is killed, paused, removed
+ * together.
+ */
+static void test_exec_beside_nested_groups(void **state)
+{
+	static const char *const argv[] = {"sh", "-c",
+		"cd /sys/fs/cgroup; mkdir init; echo $$ > init/cgroup.procs; "
+		"c=$(cat cgroup.controllers); echo +${c##* } > cgroup.subtree_control && "
+		"echo up; read line",
+		NULL};
+	Grpc__PauseContainerRequest pause_request = GRPC__PAUSE_CONTAINER_REQUEST__INIT;
+	Grpc__ResumeContainerRequest resume_request = GRPC__RESUME_CONTAINER_REQUEST__INIT;
+	struct test_container c;
+
+	if (groups_v1_only()) /* v1 knows no such rule */
+		return;
+	container_fill(&c, &agent, "inner", argv);
+	grpc__mount__init(&c.mounts[3]);
+	c.mounts[3].destination = (char *)"/sys/fs/cgroup";
+	c.mounts[3].type = c.mounts[3].source = (char *)"cgroup";
+	c.mount_list[3] = &c.mounts[3];
+	c.spec.n_mounts = 4;
+	container_send(&agent, &c);
+	container_start_id(&agent, "inner");
+	container_expect_line(&agent, "inner", "up\n");
+	assert_int_equal(container_exec_sh(&agent, "inner", "e",
+				 "grep ^0: /proc/self/cgroup; read line", NULL),
+		0);
+	container_write(&agent, "inner", "e", "\n");
+	assert_string_equal(container_output(&agent, "inner", "e", false), "0::/init\n");
+	assert_int_equal(container_wait(&agent, "inner", "e"), 0);
+	pause_request.container_id = resume_request.container_id = (char *)"inner";
+	agent_ok(&agent, "PauseContainer", &pause_request);
+	while (!group_frozen("inner"))
+		event_loop_step(agent.loop, 1);
+	agent_ok(&agent, "ResumeContainer", &resume_request);
+	assert_int_equal(container_exec_sh(&agent, "inner", "f", "sleep 1000", NULL), 0);
+	container_remove_id(&agent, "inner");
+	agent_assert_census(&agent, &before);
+}
+
 /* ---- removals that fail
  * --------------------------------------------------------------------------- */
 
@@ -337,6 +380,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_deadlines),
 	cmocka_unit_test(test_shared_parent_group),
 	cmocka_unit_test(test_nested_groups),
+	cmocka_unit_test(test_exec_beside_nested_groups),
 	cmocka_unit_test(test_group_that_stays),
 	cmocka_unit_test(test_timeout_of_a_quick_removal),
 	cmocka_unit_test(test_process_that_does_not_die),

@@ -277,6 +277,61 @@ static void test_update_below_usage(void **state)
 	container_remove_id(&agent, "shrink");
 }
 
+/*
+ * Groups inside, as systemd or docker make them, with controllers handed on: an exec lands beside
+ * init, a kill by an inner limit is the container's event, all is measured, paused, removed.
+ */
+static void test_nested_groups(void **state)
+{
+	static const char *const argv[] = {"sh", "-c",
+		"cd /sys/fs/cgroup; mkdir init work; echo $$ > init/cgroup.procs; "
+		"echo '+memory +pids' > cgroup.subtree_control; "
+		"echo 16777216 > work/memory.max; echo up; read line; "
+		"(echo 0 > work/cgroup.procs; exec dd if=/dev/zero of=/dev/null bs=64M count=1); "
+		"echo $?; read line",
+		NULL};
+	Grpc__StatsContainerRequest stats = GRPC__STATS_CONTAINER_REQUEST__INIT;
+	Grpc__PauseContainerRequest pause_request = GRPC__PAUSE_CONTAINER_REQUEST__INIT;
+	Grpc__ResumeContainerRequest resume_request = GRPC__RESUME_CONTAINER_REQUEST__INIT;
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	const Grpc__CgroupStats *cgroup_stats;
+	struct client_call call = {0};
+	struct test_container c;
+	struct pending event;
+	const Cradle__OOMRecord *r;
+
+	container_fill(&c, &agent, "nested", argv);
+	container_limit(&c, 128 * MIB);
+	mount_cgroup(&c);
+	container_send(&agent, &c);
+	container_start_id(&agent, "nested");
+	read_line("nested", "up\n");
+	assert_int_equal(
+		container_exec_sh(&agent, "nested", "e", "cat /proc/self/cgroup", NULL), 0);
+	assert_string_equal(container_output(&agent, "nested", "e", false), "0::/init\n");
+	assert_int_equal(container_wait(&agent, "nested", "e"), 0);
+	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+	container_write(&agent, "nested", "", "\n");
+	read_line("nested", "137\n");
+	agent_await(&agent, &event);
+	assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "nested");
+	pending_release(&event);
+	r = last_record(&call, "nested");
+	assert_non_null(r);
+	assert_int_equal(r->cause, CRADLE__OOMRECORD__CAUSE__CHILD_LIMIT);
+	client_call_release(&call);
+	stats.container_id = pause_request.container_id = resume_request.container_id =
+		(char *)"nested";
+	agent_ok(&agent, "PauseContainer", &pause_request);
+	assert_int_equal(agent_call(&agent, &call, "StatsContainer", &stats, NULL), 0);
+	cgroup_stats = ((Grpc__StatsContainerResponse *)call.response)->cgroup_stats;
+	assert_true(cgroup_stats->memory_stats->usage->max_usage >= 12 * MIB);
+	assert_true(cgroup_stats->pids_stats->current >= 1);
+	client_call_release(&call);
+	agent_ok(&agent, "ResumeContainer", &resume_request);
+	container_remove_id(&agent, "nested");
+}
+
 /* Paused: measured, refused an exec, killed, removed. */
 static void test_pause(void **state)
 {
@@ -593,6 +648,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_statistics),
 	cmocka_unit_test(test_update),
 	cmocka_unit_test(test_update_below_usage),
+	cmocka_unit_test(test_nested_groups),
 	cmocka_unit_test(test_pause),
 	cmocka_unit_test(test_oom_event_before_exit),
 	cmocka_unit_test(test_oom_record),

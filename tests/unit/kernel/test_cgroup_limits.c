@@ -448,6 +448,74 @@ static void test_v1_cpu_io_net(void **state)
 					 "hugetlb.2MB.limit_in_bytes=4194304;");
 }
 
+/* ---- writing ---- */
+
+static int apply(const struct cgroup_write *list, size_t count, struct error *err)
+{
+	int fd = open(scratch_dir(), O_RDONLY | O_DIRECTORY);
+	const struct cgroup group = {.fd = fd};
+	struct cgroup_writes writes = {(struct cgroup_write *)list, count};
+	size_t set = 0;
+	int r = cgroup_limits_apply(&group, &writes, &set, err);
+
+	close(fd);
+	return r < 0 ? -(int)set - 1 : 0;
+}
+
+static const char *now(const char *file)
+{
+	static char text[64];
+
+	if (file_read(scratch_path("%s", file), text, sizeof(text)) < 0)
+		return "none";
+	return text;
+}
+
+static void test_apply(void **state)
+{
+	static const struct cgroup_write either[] = {
+		{"io", "io.bfq.weight", "500", CGROUP_WRITE_OR_NEXT | CGROUP_WRITE_OPTIONAL},
+		{"io", "io.weight", "default 5000", CGROUP_WRITE_OPTIONAL},
+		{"pids", "pids.max", "7", 0}};
+	static const struct cgroup_write swap[] = {
+		{"memory", "memory.max", "4096", 0}, {"memory", "memory.swap.max", "1", 0}};
+	static const struct cgroup_write huge[] = {
+		{"hugetlb", "hugetlb.2MB.max", "2097152", CGROUP_WRITE_COMPARE}};
+	struct error err = ERROR_INIT;
+
+	for (const char *const *f = (const char *const[]){"io.bfq.weight", "io.weight",
+		     "memory.max", "memory.swap.max", NULL};
+		*f; f++)
+		unlink(scratch_path("%s", *f));
+	assert_int_equal(file_replace(scratch_path("pids.max"), "", 0, 0644), 0);
+	/* neither is there: logged, and the rest is set */
+	assert_int_equal(apply(either, 3, &err), 0);
+	assert_string_equal(now("pids.max"), "7");
+	assert_int_equal(file_replace(scratch_path("io.weight"), "", 0, 0644), 0);
+	assert_int_equal(apply(either, 3, &err), 0);
+	assert_string_equal(now("io.weight"), "default 5000");
+	assert_int_equal(file_replace(scratch_path("io.weight"), "", 0, 0644), 0);
+	assert_int_equal(file_replace(scratch_path("io.bfq.weight"), "", 0, 0644), 0);
+	assert_int_equal(apply(either, 3, &err), 0);
+	assert_string_equal(now("io.bfq.weight"), "500");
+	assert_string_equal(now("io.weight"), "");
+	/* a kernel that does not account swap is not one without memory controller */
+	assert_int_equal(apply(swap, 2, &err), -1);
+	assert_non_null(strstr(err.text, "no memory controller"));
+	assert_int_equal(file_replace(scratch_path("memory.max"), "max\n", 4, 0644), 0);
+	assert_int_equal(apply(swap, 2, &err), -2);
+	assert_non_null(strstr(err.text, "memory.swap.max = 1: this guest's kernel does not "
+					 "account swap"));
+	/* c23: what the kernel made of it is looked at */
+	assert_int_equal(file_replace(scratch_path("hugetlb.2MB.max"), "", 0, 0644), 0);
+	assert_int_equal(apply(huge, 1, &err), 0);
+	unlink(scratch_path("hugetlb.2MB.max"));
+	assert_int_equal(symlink("/dev/null", scratch_path("hugetlb.2MB.max")), 0);
+	assert_int_equal(apply(huge, 1, &err), -1);
+	assert_non_null(strstr(err.text, "hugetlb.2MB.max = 2097152: the kernel made it"));
+	unlink(scratch_path("hugetlb.2MB.max"));
+}
+
 static void test_paths(void **state)
 {
 	static const struct {
@@ -513,6 +581,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_v1_memory, setup_v1, teardown),
 	cmocka_unit_test_setup_teardown(test_v1_order_of_memory_and_swap, setup_v1, teardown),
 	cmocka_unit_test_setup_teardown(test_v1_cpu_io_net, setup_v1, teardown),
+	cmocka_unit_test(test_apply),
 	cmocka_unit_test(test_paths),
 	cmocka_unit_test(test_kmsg),
 };

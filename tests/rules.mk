@@ -36,7 +36,8 @@ edges:
 # As root: containers are made. SAN=1: agent and client under sanitizers.
 run-rpc: $(RPC_BINS)
 	$(Q)rm -f $(TEST_RESULTS)/rpc
-	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/rpc --timeout 240 $(RPC_BINS) $(RPC_V1_ONLY:%="env CRADLE_TEST_CGROUP=v1 $(BUILD)/tests/rpc/%")
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/rpc --timeout 240 $(RPC_BINS) $(RPC_V1_ONLY:%="env CRADLE_TEST_CGROUP=v1 $(BUILD)/tests/rpc/%") \
+		$(RPC_V1_BARE:%="env CRADLE_TEST_CGROUP=v1-bare $(BUILD)/tests/rpc/%")
 test-rpc: run-rpc
 	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/rpc
 # A guest each; the real QEMU, the fetched kernel.

@@ -83,6 +83,9 @@ static void run_agent(const struct agent *agent, const char *log, const char *co
 		die("make the agent's mount namespace (root is needed)");
 	if (groups_v1_only() && umount2("/sys/fs/cgroup/unified", MNT_DETACH) < 0)
 		die("hide /sys/fs/cgroup/unified (a host with cgroup v1 beside it is needed)");
+	if (groups_bare() && (umount2("/sys/fs/cgroup/memory", MNT_DETACH) < 0 ||
+				     umount2("/sys/fs/cgroup/devices", MNT_DETACH) < 0))
+		die("hide controllers of cgroup v1");
 	str_format(address, sizeof(address), "unix://%s", agent->socket);
 	for (size_t i = 0; arguments && arguments[i]; i++)
 		argv[5 + i] = arguments[i];

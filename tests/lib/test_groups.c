@@ -13,7 +13,14 @@
 
 bool groups_v1_only(void)
 {
-	return str_eq(getenv("CRADLE_TEST_CGROUP"), "v1");
+	const char *mode = getenv("CRADLE_TEST_CGROUP");
+
+	return mode && str_starts(mode, "v1");
+}
+
+bool groups_bare(void)
+{
+	return str_eq(getenv("CRADLE_TEST_CGROUP"), "v1-bare");
 }
 
 const char *group_path(const char *id)

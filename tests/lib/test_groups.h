@@ -13,6 +13,8 @@
  * machine that has none.
  */
 bool groups_v1_only(void);
+/* CRADLE_TEST_CGROUP=v1-bare: nor the memory and devices controllers of v1 (g1). */
+bool groups_bare(void);
 /* Path of the container's group, or of the directory above all of them (id NULL); static buffer. */
 const char *group_path(const char *id);
 /* First process in the container's group; 0 when there is none (yet). */

@@ -4,6 +4,7 @@
 #include "lib/agent_fixture.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/test_main.h"
 
@@ -124,6 +125,47 @@ static void test_metrics(void **state)
 	agent_assert_census(&agent, &before);
 }
 
+/* What does not make a trigger is refused, and callers that go away leave none behind. */
+static void test_watching_pressure(void **state)
+{
+	static const uint32_t bad[][2] = {
+		{1, 499999}, {1, 10000001}, {0, 500000}, {500001, 500000}};
+	Cradle__WatchPressureRequest request = CRADLE__WATCH_PRESSURE_REQUEST__INIT;
+	struct agent_census before = agent_census(&agent);
+	struct ttrpc_client *client;
+	struct pending lost[70];
+	unsigned refused = 0;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		request.stall_usec = bad[i][0];
+		request.window_usec = bad[i][1];
+		agent_fails(&agent, "WatchPressure", &request, STATUS_INVALID_ARGUMENT, "_usec");
+	}
+	request.stall_usec = request.window_usec = 10000000;
+	request.container_id = (char *)"nobody";
+	agent_fails(&agent, "WatchPressure", &request, STATUS_NOT_FOUND, "nobody");
+	request.container_id = (char *)"";
+	/* a kernel without PSI says so; with it, there are so many and no more */
+	if (access("/proc/pressure/memory", F_OK) < 0) {
+		agent_fails(&agent, "WatchPressure", &request, STATUS_UNIMPLEMENTED, "PSI");
+		return;
+	}
+	client = agent_connect(&agent);
+	for (int i = 0; i < 70; i++)
+		agent_begin(&agent, client, &lost[i], "WatchPressure", &request);
+	agent_await(&agent, &lost[69]);
+	for (int i = 0; i < 70; i++)
+		if (lost[i].done) {
+			assert_int_equal(lost[i].code, STATUS_RESOURCE_EXHAUSTED);
+			refused++;
+		}
+	assert_int_equal(refused, 6);
+	ttrpc_client_free(client);
+	for (int i = 0; i < 70; i++)
+		pending_release(&lost[i]);
+	agent_assert_census(&agent, &before);
+}
+
 /* Waits, holds nothing up, and ends with the sandbox. Last: the agent ends then. */
 static void test_waiting_for_a_record(void **state)
 {
@@ -151,6 +193,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_the_guest_adds_up),
 	cmocka_unit_test(test_statistics_of_interfaces),
 	cmocka_unit_test(test_metrics),
+	cmocka_unit_test(test_watching_pressure),
 	cmocka_unit_test(test_waiting_for_a_record),
 };
 

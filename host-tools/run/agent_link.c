@@ -52,12 +52,13 @@ int agent_create_sandbox(struct ttrpc_client *client, struct agent_call *call, c
 	const char *hostname, const char *dns, client_call_fn done, struct error *err)
 {
 	Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
-	char *lines[] = {(char *)dns};
+	/* The agent joins lines: an empty one ends the file with a newline. */
+	char *lines[] = {(char *)dns, (char *)""};
 
 	request.sandbox_id = (char *)id;
 	request.hostname = (char *)hostname;
 	request.dns = lines;
-	request.n_dns = dns != NULL;
+	request.n_dns = dns ? ARRAY_SIZE(lines) : 0;
 	return start_empty(client, call, "CreateSandbox", &request.base, done, err);
 }
 

@@ -218,6 +218,15 @@ static void root_words(const struct vm_config *c, char *out, size_t size)
 			c->image_fd >= 0 ? 'b' : 'a', c->disk_fstype);
 }
 
+/* Modules whose device this VM lacks: each would cost boot time and memory. */
+static const char *skip_words(const struct vm_config *c)
+{
+	if (c->share_count)
+		return c->net ? "" : " cradle.skip_modules=virtio_net,net_failover,failover";
+	return c->net ? " cradle.skip_modules=virtiofs,fuse"
+		      : " cradle.skip_modules=virtiofs,fuse,virtio_net,net_failover,failover";
+}
+
 static void add_kernel(struct builder *b, const struct arch_row *row, const struct vm_config *c)
 {
 	char root[128];
@@ -232,9 +241,7 @@ static void add_kernel(struct builder *b, const struct arch_row *row, const stru
 		"cradle.memory=%llu cradle.kernel_memory=%llu cradle.cpus=%u%s%s%s%s%s",
 		row->console, c->verbose ? "loglevel=6" : "quiet", row->kernel_args,
 		(unsigned long long)c->reserve_bytes, (unsigned long long)c->memory_bytes,
-		(unsigned long long)c->kernel_bytes, c->cpus,
-		/* Without their device they would cost each boot time and memory. */
-		c->share_count ? "" : " cradle.skip_modules=virtiofs,fuse", root,
+		(unsigned long long)c->kernel_bytes, c->cpus, skip_words(c), root,
 		c->agent_debug ? " agent.log=debug" : "", str_empty(c->kernel_args) ? "" : " ",
 		c->kernel_args ? c->kernel_args : "");
 }

@@ -77,7 +77,8 @@ static void x86_over_vhost_user(void **state)
 	append = value_of(&command, "-append");
 	assert_non_null(strstr(append, "console=ttyS0 quiet panic=-1 "));
 	assert_non_null(strstr(append, " cgroup_no_v1=all "));
-	assert_non_null(strstr(append, " cradle.skip_modules=virtiofs,fuse"));
+	assert_non_null(strstr(
+		append, " cradle.skip_modules=virtiofs,fuse,virtio_net,net_failover,failover"));
 	assert_non_null(strstr(append, " cradle.reserve=41943040 "));
 	assert_non_null(strstr(
 		append, " cradle.memory=314572800 cradle.kernel_memory=50331648 cradle.cpus=2"));
@@ -185,6 +186,7 @@ static void every_architecture_has_its_row(void **state)
 		assert_int_equal(qemu_command_build(&c, &command, &err), 0);
 		assert_true(has(&command, net));
 		assert_non_null(strstr(value_of(&command, "-netdev"), "user,id=net0,ipv6=off,"));
+		assert_null(strstr(value_of(&command, "-append"), "virtio_net"));
 		assert_non_null(strstr(value_of(&command, "-append"), rows[i].console));
 		/* the agent looks where the disk is */
 		if (strcmp(rows[i].arch, "s390x") == 0) {
@@ -212,6 +214,11 @@ static void shares(void **state)
 	c.share_fds[1] = 22;
 	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
 	assert_true(has(&command, "socket,id=share0,fd=21"));
+	assert_non_null(strstr(value_of(&command, "-append"),
+		" cradle.skip_modules=virtio_net,net_failover,failover"));
+	qemu_command_release(&command);
+	c.net = VM_NET_USER;
+	assert_int_equal(qemu_command_build(&c, &command, &err), 0);
 	assert_null(strstr(value_of(&command, "-append"), "skip_modules"));
 	assert_true(has(&command, "socket,id=share1,fd=22"));
 	assert_true(has(&command,

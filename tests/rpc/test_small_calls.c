@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/strings.h"
+#include "lib/dead_share.h"
 #include "lib/scratch.h"
 #include "lib/test_main.h"
 
@@ -170,61 +171,6 @@ static void test_no_termination_log(void **state)
 
 /* ---- RemoveStaleVirtiofsShareMounts ---- */
 
-/*
- * In the agent's mount namespace, a file system below the shared directory whose daemon never
- * answers: a FUSE connection that nobody serves. Ends when `release` ends.
- */
-static pid_t mount_dead_share(int *release)
-{
-	char path[64], options[128];
-	int ready[2], hold[2], fd, status;
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	assert_int_equal(pipe2(hold, O_CLOEXEC), 0);
-	pid = fork();
-	if (pid == 0) {
-		close(hold[1]);
-		str_format(path, sizeof(path), "/proc/%d/ns/mnt", (int)agent.pid);
-		fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-		str_format(
-			options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
-		status = fd < 0 || setns(open(path, O_RDONLY), CLONE_NEWNS) < 0 ||
-			 (mkdir("/run/kata-containers", 0755) < 0 && errno != EEXIST) ||
-			 (mkdir("/run/kata-containers/shared", 0755) < 0 && errno != EEXIST) ||
-			 (mkdir(SHARED, 0755) < 0 && errno != EEXIST) ||
-			 (mkdir(SHARED "/dead", 0755) < 0 && errno != EEXIST) ||
-			 mount("dead", SHARED "/dead", "fuse", 0, options) < 0;
-		if (status || write(ready[1], "", 1) != 1)
-			_exit(1);
-		status = (int)read(hold[0], &byte, 1);
-		_exit(0);
-	}
-	close(ready[1]);
-	close(hold[0]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	*release = hold[1];
-	return pid;
-}
-
-static void unmount_dead_share(void)
-{
-	char path[64];
-	int status;
-	pid_t pid;
-
-	str_format(path, sizeof(path), "/proc/%d/ns/mnt", (int)agent.pid);
-	pid = fork();
-	if (pid == 0)
-		_exit(setns(open(path, O_RDONLY), CLONE_NEWNS) < 0 ||
-			umount2(SHARED "/dead", MNT_DETACH) < 0 || rmdir(SHARED "/dead") < 0 ||
-			rmdir(SHARED) < 0 || rmdir("/run/kata-containers/shared") < 0);
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
-}
-
 /* A share that hangs costs a helper; once it fails it is one failure, and that is no failure. */
 static void test_dead_share(void **state)
 {
@@ -233,12 +179,11 @@ static void test_dead_share(void **state)
 	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
 	struct ttrpc_client *client;
 	struct pending visit, lost;
-	int release, status;
-	pid_t pid;
+	struct dead_share share;
 
 	agent_ok(&agent, "RemoveStaleVirtiofsShareMounts", &request);
 	agent_assert_census(&agent, &before);
-	pid = mount_dead_share(&release);
+	dead_share_mount(&agent, &share);
 	agent_begin(&agent, NULL, &visit, "RemoveStaleVirtiofsShareMounts", &request);
 	/* a caller that goes takes its helper along */
 	client = agent_connect(&agent);
@@ -250,13 +195,12 @@ static void test_dead_share(void **state)
 	pending_release(&lost);
 	assert_int_equal(container_whole(&agent, "meanwhile", "exit 3", NULL), 3);
 	assert_false(visit.done);
-	close(release);
-	waitpid(pid, &status, 0);
+	dead_share_release(&share);
 	agent_await(&agent, &visit);
 	if (visit.code)
 		fail_msg("code %d: %s", visit.code, visit.err.text);
 	pending_release(&visit);
-	unmount_dead_share();
+	dead_share_unmount(&agent);
 	agent_assert_census(&agent, &before);
 }
 

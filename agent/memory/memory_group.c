@@ -17,6 +17,17 @@ const char *const memory_group_files[MEMORY_GROUP_FILES] = {
 	[GROUP_PRESSURE] = "memory.pressure",
 };
 
+#define GROUP_V1_KERNEL GROUP_PRESSURE
+
+const char *const memory_group_v1_files[MEMORY_GROUP_FILES] = {
+	[GROUP_CURRENT] = "memory.usage_in_bytes",
+	[GROUP_PEAK] = "memory.max_usage_in_bytes",
+	[GROUP_MAX] = "memory.limit_in_bytes",
+	[GROUP_STAT] = "memory.stat",
+	[GROUP_SWAP] = "memory.memsw.usage_in_bytes",
+	[GROUP_V1_KERNEL] = "memory.kmem.usage_in_bytes",
+};
+
 /* A one-line file; "max" is UINT64_MAX; 0 when it is not there. */
 static uint64_t number(const struct worker_file *file)
 {
@@ -93,6 +104,28 @@ bool memory_group_parse(const struct worker_file *files, struct memory_group *re
 	ret->swap = number(&files[GROUP_SWAP]);
 	parse_stat(files[GROUP_STAT].text, ret);
 	memory_pressure_parse(&files[GROUP_PRESSURE], &ret->pressure);
+	return true;
+}
+
+bool memory_group_parse_v1(const struct worker_file *files, struct memory_group *ret)
+{
+	const char *stat = files[GROUP_STAT].text;
+
+	memset(ret, 0, sizeof(*ret));
+	if (files[GROUP_CURRENT].errnum || files[GROUP_STAT].errnum)
+		return false;
+	ret->current = number(&files[GROUP_CURRENT]);
+	ret->peak = number(&files[GROUP_PEAK]);
+	ret->limit = number(&files[GROUP_MAX]);
+	/* "none" is the largest multiple of a page; 0 would be a file that is not there */
+	if (ret->limit == 0 || ret->limit > INT64_MAX / 2)
+		ret->limit = UINT64_MAX;
+	ret->anon = keyed(stat, "total_rss");
+	ret->file = keyed(stat, "total_cache");
+	ret->shmem = keyed(stat, "total_shmem");
+	ret->inactive_file = keyed(stat, "total_inactive_file");
+	ret->swap = keyed(stat, "total_swap");
+	ret->kernel = number(&files[GROUP_V1_KERNEL]);
 	return true;
 }
 

@@ -39,6 +39,10 @@ enum {
 };
 extern const char *const memory_group_files[MEMORY_GROUP_FILES];
 
+/* The same for a group in v1's memory hierarchy, in as many files. */
+extern const char *const memory_group_v1_files[MEMORY_GROUP_FILES];
+bool memory_group_parse_v1(const struct worker_file *files, struct memory_group *ret);
+
 /* False: no such group (any more), or no memory controller; then *ret is all 0. */
 bool memory_group_parse(const struct worker_file *files, struct memory_group *ret);
 /* "some avg10=1.23 ... total=4\nfull ...\n", of a group or of the guest. */

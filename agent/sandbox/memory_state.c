@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/strings.h"
 #include "base/worker_process.h"
 #include "memory/memory_breakdown.h"
 #include "memory/memory_group.h"
@@ -22,6 +23,7 @@ struct memory_state {
 	Cradle__MemoryState *response;
 	memory_state_fn done;
 	void *owner;
+	bool v1;	     /* their memory is in v1's hierarchy */
 	const char **groups; /* their directories, in the order of response->containers */
 	size_t group_count, next;
 	struct memory_group sum; /* of the containers read so far */
@@ -123,7 +125,7 @@ static void on_group(
 		end_failed(read, -result);
 		return;
 	}
-	if (memory_group_parse(files, &group)) {
+	if ((read->v1 ? memory_group_parse_v1 : memory_group_parse)(files, &group)) {
 		wire_group(read->arena, &group, memory);
 		memory_group_add(&read->sum, &group);
 	}
@@ -161,7 +163,8 @@ static void read_next(struct memory_state *read)
 
 	if (read->next < read->group_count)
 		r = worker_read(read->sandbox->worker, &read->request, read->groups[read->next],
-			memory_group_files, MEMORY_GROUP_FILES, on_group);
+			read->v1 ? memory_group_v1_files : memory_group_files, MEMORY_GROUP_FILES,
+			on_group);
 	else
 		r = worker_read(read->sandbox->worker, &read->request,
 			read->sandbox->cgroup_root.base, read->names, STATE_FILES, on_guest);
@@ -182,6 +185,7 @@ static int list_containers(struct memory_state *read)
 	list_for_each (node, &read->sandbox->containers) {
 		const struct container *c = list_entry(node, struct container, node);
 		Cradle__ContainerMemory *memory;
+		char dir[PATH_MAX];
 
 		if (c->cgroup.fd < 0 || read->group_count + 1 >= room)
 			continue;
@@ -192,7 +196,9 @@ static int list_containers(struct memory_state *read)
 		memory->container_id = arena_strdup(read->arena, c->id);
 		memory->state = (char *)container_state_name(c->state);
 		memory->oom_kills = c->oom.kills_total;
-		read->groups[read->group_count] = arena_strdup(read->arena, c->cgroup.path);
+		if (cgroup_dir(&c->cgroup, "memory", dir, sizeof(dir)) < 0)
+			str_copy(dir, sizeof(dir), c->cgroup.path);
+		read->groups[read->group_count] = arena_strdup(read->arena, dir);
 		if (!memory->container_id || !read->groups[read->group_count])
 			return -ENOMEM;
 		list[read->group_count++] = memory;
@@ -223,13 +229,15 @@ int memory_state_read(struct sandbox *sandbox, struct arena *arena, Cradle__Memo
 	read->response = response;
 	read->done = done;
 	read->owner = owner;
+	read->v1 = cgroup_root_v1_has(&sandbox->cgroup_root, "memory");
 	name_files(read);
 	clock_gettime(CLOCK_REALTIME, &now);
 	response->time_unix_nano = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	r = list_containers(read);
 	if (r == 0 && read->group_count > 0)
 		r = worker_read(sandbox->worker, &read->request, read->groups[0],
-			memory_group_files, MEMORY_GROUP_FILES, on_group);
+			read->v1 ? memory_group_v1_files : memory_group_files, MEMORY_GROUP_FILES,
+			on_group);
 	else if (r == 0)
 		r = worker_read(sandbox->worker, &read->request, sandbox->cgroup_root.base,
 			read->names, STATE_FILES, on_guest);

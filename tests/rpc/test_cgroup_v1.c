@@ -486,6 +486,25 @@ static void check_cpu(const Grpc__CpuStats *cpu)
 	assert_true(cpu->throttling_data->throttled_time > 10000000);
 }
 
+/* What cradle stats shows. */
+static void check_state_of_memory(void)
+{
+	Cradle__GetMemoryStateRequest request = CRADLE__GET_MEMORY_STATE_REQUEST__INIT;
+	const Cradle__ContainerMemory *memory;
+	struct client_call call = {0};
+
+	assert_int_equal(agent_call(&agent, &call, "GetMemoryState", &request, NULL), 0);
+	assert_int_equal(((Cradle__MemoryState *)call.response)->n_containers, 1);
+	memory = ((Cradle__MemoryState *)call.response)->containers[0];
+	assert_true(memory->limit_bytes == 64 * MIB);
+	assert_true(memory->usage_bytes == file_number("memory", "memory.usage_in_bytes"));
+	assert_true(memory->peak_bytes == file_number("memory", "memory.max_usage_in_bytes"));
+	assert_true(memory->anon_bytes >= 12 * MIB && memory->anon_bytes < 40 * MIB);
+	assert_true(memory->kernel_bytes == file_number("memory", "memory.kmem.usage_in_bytes"));
+	assert_true(memory->working_set_bytes <= memory->usage_bytes);
+	client_call_release(&call);
+}
+
 static void test_statistics(void **state)
 {
 	static const char *const argv[] = {"sh", "-c",
@@ -515,6 +534,7 @@ static void test_statistics(void **state)
 	assert_non_null(stats->cgroup_stats->blkio_stats);
 	assert_true(stats->n_network_stats > 0);
 	client_call_release(&call);
+	check_state_of_memory();
 	container_remove_id(&agent, "stats");
 	agent_assert_census(&agent, &before);
 }

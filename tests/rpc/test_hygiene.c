@@ -182,6 +182,8 @@ static int zombies(void)
 
 static void execs(int count)
 {
+	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
+
 	for (int i = 0; i < count; i++) {
 		char id[32];
 
@@ -190,8 +192,12 @@ static void execs(int count)
 		assert_int_equal(
 			container_exec_sh(&agent, "many", id, "true & echo $$; exit 5", NULL), 0);
 		assert_true(container_output(&agent, "many", id, false)[0] != '\0');
+		/* both to their ends: what is unread stays readable for a while, and open */
+		assert_string_equal(container_output(&agent, "many", id, true), "");
 		assert_int_equal(container_wait(&agent, "many", id), 5);
 	}
+	/* the last one is let go with the loop's next turn */
+	agent_ok(&agent, "Check", &check);
 }
 
 /* The quick half of the churn benchmark's 10,000: nothing grows, nobody is left. */

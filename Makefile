@@ -138,6 +138,10 @@ $(HOST)/obj/$(PROTO)/%.o: $(PROTO)/%.c $(HOST)/.cflags | $(PROTO_HDR)
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -W%,$(HOST_CFLAGS)) -MMD -MP -c -o $@ $<
 
+# Whoever moves big blocks: gcc -Os would copy with `rep movsb` in place, which an emulated CPU does byte by
+# byte; the C library's functions do better there and no worse elsewhere (docs/decisions.md).
+$(addprefix $(BUILD)/obj/agent/base/,buffer.o arena.o): GUEST_CFLAGS += -O2
+
 # ---- objects, libraries -----------------------------------------------------------------------------
 $(BUILD)/obj/%.o: %.c $(BUILD)/.cflags | $(PROTO_HDR) $(SYSROOT_READY) $(LIBMNL_READY)
 	$(call say,CC,$@)

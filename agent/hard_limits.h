@@ -161,9 +161,15 @@
  */
 #define DEVICE_RULES_MAX 1024
 
-/* Bytes one ReadStdout/ReadStderr answers: len is a maximum, not an allocation (sharp edges c35,
- * c56). */
-#define READ_MAX 65536
+/*
+ * Bytes one ReadStdout/ReadStderr answers: len is a maximum, not an allocation (sharp edges c35,
+ * c56). A process that fills its whole pipe (the kernel's 64 KiB) between two reads gets one of
+ * PIPE_ROOMY: with one read at a time its output is bound by the round trips (docs/decisions.md).
+ * Its pages are charged to the container.
+ */
+#define READ_MAX   262144
+#define PIPE_FULL  65536
+#define PIPE_ROOMY 524288
 
 /*
  * How long a helper may take (a mount on a dead share never ends). Past it: killed, the step fails

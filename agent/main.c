@@ -227,8 +227,8 @@ int main(int argc, char **argv)
 	 * Freed memory goes back to the kernel: left alone, glibc raises both thresholds after the
 	 * first big frame and keeps up to 64 MiB. Setting them ends that.
 	 */
-	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+	mallopt(M_MMAP_THRESHOLD, 512 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 	agent.is_init = getpid() == 1;
 	if (answer_arguments(argc, argv, agent.is_init, &code))
 		return code;

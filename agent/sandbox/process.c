@@ -98,7 +98,7 @@ static int make_stream(struct event_loop *loop, struct process_stream *stream, b
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
 	if (pipe_size && readable_end)
-		fcntl(fds[0], F_SETPIPE_SZ, (int)pipe_size);
+		stream->roomy = fcntl(fds[0], F_SETPIPE_SZ, (int)pipe_size) > 0;
 	*child_end = readable_end ? fds[1] : fds[0];
 	r = process_stream_open(loop, stream, readable_end ? fds[0] : fds[1], readable_end);
 	if (r < 0)

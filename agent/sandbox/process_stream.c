@@ -3,10 +3,13 @@
 #include "sandbox/process_stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "hard_limits.h"
 
 void process_stream_init(struct process_stream *stream)
 {
@@ -50,6 +53,25 @@ void process_stream_close(struct process_stream *stream, int value)
 		waiter_wake_all(&stream->waiters, value);
 }
 
+size_t process_stream_available(const struct process_stream *stream)
+{
+	int count = 0;
+
+	if (stream->fd < 0 || stream->end_of_file || ioctl(stream->fd, FIONREAD, &count) < 0)
+		return 0;
+	return count > 0 ? (size_t)count : 0;
+}
+
+/*
+ * Who fills a whole pipe between two reads has much to say: with more room it goes on writing while
+ * an answer travels. The others keep the kernel's small one. Not a pipe, or refused: as it was.
+ */
+static void give_room(struct process_stream *stream)
+{
+	stream->roomy = true;
+	fcntl(stream->fd, F_SETPIPE_SZ, PIPE_ROOMY);
+}
+
 ssize_t process_stream_read(struct process_stream *stream, void *data, size_t len)
 {
 	ssize_t n;
@@ -59,6 +81,8 @@ ssize_t process_stream_read(struct process_stream *stream, void *data, size_t le
 	do
 		n = read(stream->fd, data, len);
 	while (n < 0 && errno == EINTR);
+	if (n >= PIPE_FULL && !stream->roomy)
+		give_room(stream);
 	if (n > 0)
 		return n;
 	if (n < 0 && errno == EAGAIN && !stream->abandon)

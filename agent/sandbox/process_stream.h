@@ -22,6 +22,7 @@ struct process_stream {
 	int fd;			 /* owned; -1 = closed or never there */
 	bool readable_end;	 /* we read from it (stdout, stderr) */
 	bool end_of_file;	 /* the reader was told */
+	bool roomy;		 /* its pipe's size is settled: large, or as the host wants it */
 	bool abandon;		 /* exited and its grace is over: an empty pipe means end of file */
 	bool close_when_written; /* stdin: close once the queued writers are done */
 	struct waiter_list waiters; /* value 0: try again; negative errno: it is over */
@@ -33,6 +34,8 @@ int process_stream_open(
 	struct event_loop *loop, struct process_stream *stream, int fd, bool readable_end);
 /* Wakes everybody with value, closes. Idempotent; accepts a zeroed stream. */
 void process_stream_close(struct process_stream *stream, int value);
+/* Bytes that a read would find; 0 also at the end of file. */
+size_t process_stream_available(const struct process_stream *stream);
 /*
  * Bytes read (0 = end of file), -EAGAIN: park on stream->waiters and call process_stream_want(), or
  * another negative errno. EIO of a pty's master is its end of file (c27).

@@ -17,18 +17,27 @@
 /* ---- reads
  * ---------------------------------------------------------------------------------------- */
 
+#define READ_WAITING 512 /* bytes of a read that finds nothing yet */
+
 /* 0: response filled; -EAGAIN: nothing there yet; else negative with err. */
 static int try_read(struct rpc_call *call, struct process *process, struct process_stream *stream,
 	struct error *err)
 {
 	const Grpc__ReadStreamRequest *request = (void *)call->request;
 	Grpc__ReadStreamResponse *response = (void *)call->response;
-	size_t len = request->len < READ_MAX ? request->len : READ_MAX;
+	size_t len = request->len < READ_MAX ? request->len : READ_MAX, there;
 	ssize_t n;
 
 	if (len == 0)
 		return error_invalid(err, "len is 0");
-	if (!response->data.data)
+	/* Memory for what is there, not for what was asked: most reads wait, and then get little.
+	 */
+	there = process_stream_available(stream);
+	if (there == 0)
+		there = READ_WAITING;
+	if (len > there)
+		len = there;
+	if (!response->data.data || len > READ_WAITING)
 		response->data.data = arena_alloc(&call->arena, len);
 	if (!response->data.data)
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "read %zu bytes", len);

@@ -465,6 +465,8 @@ static void alive_ones(void)
 	have(0);
 }
 
+static bool only_transfers; /* bulk output and the bare transfer, nothing else */
+
 static void bench_guest(void)
 {
 	struct bench_agent agent;
@@ -484,15 +486,19 @@ static void bench_guest(void)
 	if (stat(paths.agent, &st) == 0)
 		row_add(AGENT_BYTES, (double)st.st_size);
 	weigh(PSS_REST);
-	progress("containers: floor, agent, crun");
-	warm_up(&agent);
-	containers(&agent);
-	progress("OOM kills: a bare reader, the agent's event");
-	oom_kills(&agent);
+	if (!only_transfers) {
+		progress("containers: floor, agent, crun");
+		warm_up(&agent);
+		containers(&agent);
+		progress("OOM kills: a bare reader, the agent's event");
+		oom_kills(&agent);
+	}
 	progress("transfers of 64 MiB");
 	transfers(&agent);
-	progress("many containers alive: statistics, exec, memory");
-	alive_ones();
+	if (!only_transfers) {
+		progress("many containers alive: statistics, exec, memory");
+		alive_ones();
+	}
 	fclose(orders);
 	ttrpc_client_free(agent.client);
 	event_loop_free(agent.loop);
@@ -527,19 +533,24 @@ int main(int argc, char *argv[])
 
 	if (argc < 8) {
 		fprintf(stderr, "usage: bench_host CRADLE KERNEL INITRD BENCH_INITRD ROOTFS AGENT "
-				"OUTPUT [quick]\n");
+				"OUTPUT [quick|transfers]\n");
 		return 2;
 	}
 	memcpy(&paths, argv + 1, sizeof(paths));
 	if (argc > 8 && str_eq(argv[8], "quick"))
+		amounts = &quick;
+	only_transfers = argc > 8 && str_eq(argv[8], "transfers");
+	if (only_transfers)
 		amounts = &quick;
 	signal(SIGPIPE, SIG_IGN);
 	if (!mkdtemp(folder))
 		bench_die(folder, strerror(errno));
 	str_format(listen_at, sizeof(listen_at), "%s/vm.sock", folder);
 	name_machine(machine, sizeof(machine));
-	progress("boots");
-	bench_boots();
+	if (!only_transfers) {
+		progress("boots");
+		bench_boots();
+	}
 	bench_guest();
 	progress("done");
 	rmdir(folder);

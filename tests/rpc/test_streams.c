@@ -215,6 +215,40 @@ static void test_much_output(void **state)
 	container_expect_much_output(&agent, "much", 64u << 20);
 }
 
+/* One ReadStdout or ReadStderr, as large as the agent likes: its bytes, 0 at the end. */
+static size_t read_once(const char *id, const char *method)
+{
+	Grpc__ReadStreamRequest request = GRPC__READ_STREAM_REQUEST__INIT;
+	const Grpc__ReadStreamResponse *response;
+	struct pending read;
+	size_t len;
+
+	request.container_id = (char *)id;
+	request.len = 1 << 20;
+	agent_begin(&agent, NULL, &read, method, &request);
+	agent_await(&agent, &read);
+	assert_int_equal(read.code, 0);
+	response = (const void *)read.call.response;
+	len = response->data.len;
+	pending_release(&read);
+	return len;
+}
+
+/* A full pipe is answered whole, and given room: then a read has more than the kernel's 64 KiB. */
+static void test_room_for_much_output(void **state)
+{
+	container_run(&agent, "roomy",
+		"head -c 65536 /dev/zero; echo full >&2; read x; head -c 234464 /dev/zero");
+	/* its own line of stderr says that the pipe is full */
+	assert_int_equal(read_once("roomy", "ReadStderr"), 5);
+	assert_int_equal(read_once("roomy", "ReadStdout"), 65536);
+	assert_int_equal(write_stdin("roomy", "\n", 1), 0);
+	assert_int_equal(container_wait(&agent, "roomy", ""), 0);
+	assert_int_equal(read_once("roomy", "ReadStdout"), 234464);
+	assert_int_equal(read_once("roomy", "ReadStdout"), 0);
+	container_remove_id(&agent, "roomy");
+}
+
 static const char *rootfs_file(const char *name)
 {
 	static char path[2][300];
@@ -332,6 +366,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_output_survives_wait),
 	cmocka_unit_test(test_read_after_exit_with_grandchild),
 	cmocka_unit_test(test_huge_len),
+	cmocka_unit_test(test_room_for_much_output),
 	cmocka_unit_test(test_unread_output_blocks_nothing),
 	cmocka_unit_test(test_a_waiting_read_is_not_overtaken),
 	cmocka_unit_test(test_lingering_output_is_bounded),

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "hard_limits.h"
 #include "lib/test_main.h"
 
 static struct event_loop *loop;
@@ -118,10 +119,52 @@ static void test_close_wakes(void **state)
 	close_all(); /* closes it once more: harmless */
 }
 
+static char block[PIPE_ROOMY];
+
+/* Fills the pipe as it is; what the kernel calls its size afterwards. */
+static int size_after_full_read(bool settled)
+{
+	ssize_t n;
+	int size;
+
+	open_stream(true);
+	stream.roomy = settled;
+	assert_int_equal(process_stream_available(&stream), 0);
+	assert_int_equal(fcntl(peer, F_SETFL, O_NONBLOCK), 0);
+	n = write(peer, block, sizeof(block));
+	assert_int_equal(n, PIPE_FULL);
+	assert_int_equal(process_stream_available(&stream), n);
+	assert_int_equal(process_stream_read(&stream, block, sizeof(block)), n);
+	size = fcntl(peer, F_GETPIPE_SZ);
+	close_all();
+	return size;
+}
+
+/* Who fills a whole pipe gets a larger one, unless the host has said how large it is. */
+static void test_full_pipe_gets_room(void **state)
+{
+	assert_int_equal(size_after_full_read(false), PIPE_ROOMY);
+	assert_int_equal(size_after_full_read(true), PIPE_FULL);
+}
+
+static void test_little_output_keeps_its_pipe(void **state)
+{
+	open_stream(true);
+	assert_int_equal(write(peer, block, PIPE_FULL - 1), PIPE_FULL - 1);
+	assert_int_equal(process_stream_read(&stream, block, sizeof(block)), PIPE_FULL - 1);
+	assert_int_equal(fcntl(peer, F_GETPIPE_SZ), PIPE_FULL);
+	close_fd(&peer);
+	assert_int_equal(process_stream_available(&stream), 0);
+	assert_int_equal(process_stream_read(&stream, block, 1), 0);
+	close_all();
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_reader_waits),
 	cmocka_unit_test(test_abandoned),
 	cmocka_unit_test(test_writer_waits),
 	cmocka_unit_test(test_close_wakes),
+	cmocka_unit_test(test_full_pipe_gets_room),
+	cmocka_unit_test(test_little_output_keeps_its_pipe),
 };
 TEST_MAIN(tests)

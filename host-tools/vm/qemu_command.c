@@ -37,8 +37,8 @@ struct arch_row {
  */
 #define NET_PCI "virtio-net-pci,romfile=,addr=0x10", "10"
 static const struct arch_row arch_rows[] = {
-	{"x86_64", "qemu-system-x86_64", "qemu-system-x86", "q35", "host", "max,-erms,-fsrm", "ttyS0",
-		"-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
+	{"x86_64", "qemu-system-x86_64", "qemu-system-x86", "q35", "host", "max,-erms,-fsrm",
+		"ttyS0", "-serial chardev:console0", "virtio-blk-pci", "vhost-user-vsock-pci",
 		"vhost-vsock-pci", "vhost-user-fs-pci", NET_PCI,
 		"reboot=t tsc=reliable no_timer_check i8042.noaux=1 i8042.nopnp=1 "
 		"rcupdate.rcu_expedited=1 noreplace-smp cryptomgr.notests swiotlb=noforce"},

@@ -1,6 +1,7 @@
 # make bench: how fast, beside crun and beside the least that could be done; never a part of make test.
 #   make bench            a table, and build/bench/bench.json; under ten minutes under TCG
 #   make bench QUICK=1    fewer rounds, about two minutes
+#   make bench TRANSFERS=1   bulk output and the bare transfer, nothing else
 # One guest, one run: compare by ratios. See tests/bench/bench_host.c.
 BENCH       := $(BUILD)/tests/bench
 BENCH_GUEST := $(BENCH)/bench_guest
@@ -32,4 +33,4 @@ deps-bench:
 	$(Q)rootfs-builder/install-packages build run bench
 run-bench: all kernel $(INITRD_IMG) rootfs $(BENCH_HOST) $(BENCH_IMG)
 	$(Q)mkdir -p build/bench
-	$(Q)$(BENCH_HOST) build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(BENCH_IMG) $(DEMO_ROOTFS) $(BUILD)/cradle-agent build/bench/bench.json $(if $(QUICK),quick)
+	$(Q)$(BENCH_HOST) build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(BENCH_IMG) $(DEMO_ROOTFS) $(BUILD)/cradle-agent build/bench/bench.json $(if $(TRANSFERS),transfers,$(if $(QUICK),quick))

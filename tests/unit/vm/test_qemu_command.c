@@ -61,6 +61,8 @@ static void x86_over_vhost_user(void **state)
 	assert_string_equal(value_of(&command, "-m"), "300M");
 	assert_string_equal(value_of(&command, "-smp"), "2");
 	assert_true(has(&command, "-no-reboot"));
+	/* emulated: no ERMS, whose `rep movsb` would copy byte by byte */
+	assert_string_equal(value_of(&command, "-cpu"), "max,-erms,-fsrm");
 	assert_true(has(&command, "-nodefaults"));
 	assert_true(has(&command, "-no-user-config"));
 	assert_string_equal(value_of(&command, "-sandbox"),

@@ -150,7 +150,6 @@ int connect_unix(const char *path)
 pid_t start_qemu(const struct vm *vm)
 {
 	const char *qemu = getenv("QEMU") ? getenv("QEMU") : "qemu-system-x86_64";
-	const char *modules = getenv("QEMU_DATA"); /* of an unpacked QEMU: its firmware */
 	char chardev[256], memory[128], device[128], *argv[48];
 	unsigned n = 0;
 	pid_t pid;
@@ -177,10 +176,6 @@ pid_t start_qemu(const struct vm *vm)
 
 	for (; n < ARRAY_SIZE(fixed); n++)
 		argv[n] = (char *)fixed[n];
-	if (modules) {
-		argv[n++] = (char *)"-L";
-		argv[n++] = (char *)modules;
-	}
 	argv[n] = NULL;
 	execvp(qemu, argv);
 	perror(qemu);

@@ -1,4 +1,7 @@
-# The vsock device against a real guest kernel, a part of make test-vm; alone: make test-vsock.
+# The vsock device against a real guest kernel, a part of make test-vm.
+#   make test-vsock   alone
+#   make soak-vsock   the same, four times as much of everything and a long transfer of random sizes, with QEMU 10 of
+#                     Debian's backports (fetched into the build folder); a part of make soak
 VSOCK_GUEST  := $(BUILD)/tests/vm/vsock/guest
 VSOCK_INITRD := $(BUILD)/tests/vm/vsock/initrd.img
 VSOCK_HOST   := $(HOST)/tests/vm/vsock/host
@@ -20,3 +23,12 @@ test-vsock: $(VSOCK_HOST) $(VSOCK_INITRD)
 	$(Q)rm -f $(TEST_RESULTS)/vsock
 	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/vsock --timeout 300 "$(VSOCK_HOST) $(KERNEL_IMAGE) $(VSOCK_INITRD)"
 	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/vsock
+
+SOAK_QEMU := build/qemu-backports
+.PHONY: soak soak-vsock
+soak: soak-vsock
+soak-vsock: $(VSOCK_HOST) $(VSOCK_INITRD)
+	$(Q)tests/vm/vsock/fetch-qemu $(SOAK_QEMU)
+	$(Q)rm -f $(TEST_RESULTS)/soak-vsock
+	$(Q)QEMU=$(CURDIR)/$(SOAK_QEMU)/qemu $(RUN_TESTS) --results $(TEST_RESULTS)/soak-vsock --timeout 1800 "$(VSOCK_HOST) $(KERNEL_IMAGE) $(VSOCK_INITRD) 4"
+	$(Q)$(RUN_TESTS) --sum $(TEST_RESULTS)/soak-vsock

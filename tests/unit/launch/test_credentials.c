@@ -187,7 +187,7 @@ static void test_sysctl_bad_value(void **state)
 	assert_fails("Linux.Sysctl: write net.ipv4.ip_forward: EINVAL");
 }
 
-static const char *cgroup_dir(void)
+static const char *scratch_group(void)
 {
 	static char path[128];
 
@@ -203,8 +203,8 @@ static void test_cgroup(void **state)
 	static struct fixture_process p;
 	char procs[64];
 
-	assert_int_equal(mkdir(cgroup_dir(), 0755), 0);
-	f.cgroup_fd = open(cgroup_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdir(scratch_group(), 0755), 0);
+	f.cgroup_fd = open(scratch_group(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(f.cgroup_fd >= 0);
 	start_sleeper();
 	assert_true(file_read_at(f.cgroup_fd, "cgroup.procs", procs, sizeof(procs)) > 0);
@@ -216,15 +216,15 @@ static void test_cgroup(void **state)
 	assert_string_equal(p.output, "0::/\n");
 	fixture_process_release(&p);
 	fixture_process_release(&f.init);
-	while (child_process_count() > 0 || rmdir(cgroup_dir()) < 0)
+	while (child_process_count() > 0 || rmdir(scratch_group()) < 0)
 		event_loop_step(f.loop, 10);
 }
 
 static void test_cgroup_removed(void **state)
 {
-	assert_int_equal(mkdir(cgroup_dir(), 0755), 0);
-	f.cgroup_fd = open(cgroup_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(rmdir(cgroup_dir()), 0);
+	assert_int_equal(mkdir(scratch_group(), 0755), 0);
+	f.cgroup_fd = open(scratch_group(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(rmdir(scratch_group()), 0);
 	fixture_args(&f, "true", NULL);
 	assert_fails("clone3: start a child in the container's cgroup: E");
 }

@@ -444,19 +444,28 @@ static uint64_t map_value(const Grpc__MemoryStats *memory, const char *key)
 	return 0;
 }
 
+/* The kernel's own error, and what it still does for one that has just gone to sleep. */
+static void assert_near(uint64_t a, uint64_t b)
+{
+	const uint64_t slack = 64 * 4096 * (uint64_t)sysconf(_SC_NPROCESSORS_CONF);
+
+	if (a > b + slack || b > a + slack)
+		fail_msg("%llu is not %llu", (unsigned long long)a, (unsigned long long)b);
+}
+
 static void check_memory(const Grpc__MemoryStats *memory)
 {
 	const uint64_t slack = 64 * 4096 * 2; /* pages that CPUs keep charged ahead of use */
 
 	assert_true(memory->use_hierarchy);
 	assert_true(memory->usage->limit == 64 * MIB);
-	assert_true(memory->usage->usage == file_number("memory", "memory.usage_in_bytes"));
-	assert_true(memory->usage->max_usage == file_number("memory", "memory.max_usage_in_bytes"));
+	assert_near(memory->usage->usage, file_number("memory", "memory.usage_in_bytes"));
+	assert_near(memory->usage->max_usage, file_number("memory", "memory.max_usage_in_bytes"));
 	assert_true(memory->swap_usage->limit == 96 * MIB);
-	assert_true(
-		memory->swap_usage->usage == file_number("memory", "memory.memsw.usage_in_bytes"));
-	assert_true(
-		memory->kernel_usage->usage == file_number("memory", "memory.kmem.usage_in_bytes"));
+	assert_near(
+		memory->swap_usage->usage, file_number("memory", "memory.memsw.usage_in_bytes"));
+	assert_near(
+		memory->kernel_usage->usage, file_number("memory", "memory.kmem.usage_in_bytes"));
 	assert_true(memory->kernel_usage->usage > 0);
 	/* 12 MiB that the shell holds */
 	assert_true(map_value(memory, "total_rss") >= 12 * MIB);
@@ -477,8 +486,10 @@ static void check_cpu(const Grpc__CpuStats *cpu)
 	assert_true(cpu->cpu_usage->n_percpu_usage == (size_t)sysconf(_SC_NPROCESSORS_CONF));
 	for (size_t i = 0; i < cpu->cpu_usage->n_percpu_usage; i++)
 		sum += cpu->cpu_usage->percpu_usage[i];
-	assert_true(sum == cpu->cpu_usage->total_usage);
-	assert_true(cpu->cpu_usage->total_usage == file_number("cpuacct", "cpuacct.usage"));
+	/* read one after the other: it may have run in between */
+	assert_true(sum >= cpu->cpu_usage->total_usage);
+	assert_true(sum < cpu->cpu_usage->total_usage + 1000000000);
+	assert_true(cpu->cpu_usage->total_usage <= file_number("cpuacct", "cpuacct.usage"));
 	assert_true(cpu->cpu_usage->total_usage > 1000000);
 	/* a tenth of a CPU: held back, and for longer than it ran */
 	assert_true(cpu->throttling_data->periods > 0);
@@ -497,10 +508,11 @@ static void check_state_of_memory(void)
 	assert_int_equal(((Cradle__MemoryState *)call.response)->n_containers, 1);
 	memory = ((Cradle__MemoryState *)call.response)->containers[0];
 	assert_true(memory->limit_bytes == 64 * MIB);
-	assert_true(memory->usage_bytes == file_number("memory", "memory.usage_in_bytes"));
-	assert_true(memory->peak_bytes == file_number("memory", "memory.max_usage_in_bytes"));
+	assert_near(memory->usage_bytes, file_number("memory", "memory.usage_in_bytes"));
+	assert_near(memory->peak_bytes, file_number("memory", "memory.max_usage_in_bytes"));
 	assert_true(memory->anon_bytes >= 12 * MIB && memory->anon_bytes < 40 * MIB);
-	assert_true(memory->kernel_bytes == file_number("memory", "memory.kmem.usage_in_bytes"));
+	assert_near(memory->kernel_bytes, file_number("memory", "memory.kmem.usage_in_bytes"));
+	assert_true(memory->kernel_bytes > 0);
 	assert_true(memory->working_set_bytes <= memory->usage_bytes);
 	client_call_release(&call);
 }
@@ -523,7 +535,7 @@ static void test_statistics(void **state)
 	container_send(&agent, &l.c);
 	container_start_id(&agent, "stats");
 	container_expect_line(&agent, "stats", "up\n");
-	/* it stands still from here on: two readings are alike */
+
 	request.container_id = (char *)"stats";
 	assert_int_equal(agent_call(&agent, &call, "StatsContainer", &request, NULL), 0);
 	stats = (void *)call.response;

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/strings.h"
+#include "boot/boot_min_free.h"
 #include "boot/boot_modules.h"
 #include "boot/boot_root.h"
 #include "boot/boot_size.h"
@@ -160,6 +161,11 @@ static int step_modules(struct boot *boot, struct error *err)
 static int step_size(struct boot *boot, struct error *err)
 {
 	return boot_size_check(boot->config, err);
+}
+
+static int step_min_free(struct boot *boot, struct error *err)
+{
+	return boot_min_free_set(err);
 }
 
 /* Found and not usable: what the launcher meant to start is not there, so nothing is. */
@@ -323,6 +329,7 @@ const struct boot_step boot_steps[] = {
 	{"config",       step_config,      false, true},
 	{"environment",  step_environment, false, false},
 	{"size",         step_size,        false, true},
+	{"min-free",     step_min_free,    false, true},
 	{"modules",      step_modules,     false, true},  /* disks and vsock */
 	{"root",         step_root,        true,  true},  /* a disk's; all below belongs to it */
 	{"cgroup",       step_cgroup,      true,  true},

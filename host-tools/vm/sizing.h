@@ -21,6 +21,13 @@
 #define SIZING_MAX_MEMORY (1ull << 40)
 #define SIZING_MAX_CPUS	  64
 
+/*
+ * For each container after the first, beside its limit: three cgroups with their per-CPU counters, mounts
+ * and namespaces in the kernel, and its part of the agent. No architecture's measurement (sizing_table.def)
+ * is above it; the agent's own reserve holds the first container's.
+ */
+#define SIZING_CONTAINER_BYTES (1ull << 20)
+
 struct sizing_request {
 	const char *arch;      /* of the guest, as uname -m says; NULL = x86_64 */
 	uint64_t memory_bytes; /* container limit; 0 = SIZING_DEFAULT_MEMORY */

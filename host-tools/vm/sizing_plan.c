@@ -10,13 +10,6 @@
 #define MIB   (1ull << 20)
 #define MICRO 1000000.0
 
-/*
- * For each container after the first, beside its limit: three cgroups with their per-CPU counters
- * and an overlay and mount namespace in the kernel, about 100 KiB in the agent. An allowance, not a
- * measurement; the agent's own reserve holds the first container's.
- */
-#define MORE_CONTAINER_BYTES (1 * MIB)
-
 /* Page tables for guest memory: 8 bytes a page in QEMU's, and as much in the ones KVM makes. */
 #define TABLES_SHARE 256
 
@@ -188,7 +181,7 @@ int sizing_plan(
 	if (r < 0)
 		return r;
 	sum_cpus(request, &p);
-	p.more_bytes = (p.containers - 1) * MORE_CONTAINER_BYTES;
+	p.more_bytes = (p.containers - 1) * SIZING_CONTAINER_BYTES;
 	r = add_reserve(request, &p, err);
 	if (r < 0)
 		return r;

@@ -437,8 +437,19 @@ static const struct wire_field wire_fields[] = {
 	{"cradle.OOMRecord", 11, "comm", "string"},
 	{"cradle.OOMRecord", 12, "anon_bytes", "uint64"},
 	{"cradle.OOMRecord", 13, "file_bytes", "uint64"},
+	{"cradle.OOMRecord", 14, "shmem_bytes", "uint64"},
+	{"cradle.OOMRecord", 15, "container_anon_bytes", "uint64"},
+	{"cradle.OOMRecord", 16, "container_file_bytes", "uint64"},
+	{"cradle.OOMRecord", 17, "container_shmem_bytes", "uint64"},
+	{"cradle.OOMRecord", 18, "pressure", "cradle.MemoryPressure"},
 	{"cradle.WaitOOMRecordRequest", 1, "after_sequence", "uint64"},
 	{"cradle.WaitOOMRecordRequest", 2, "container_id", "string"},
+	{"cradle.WatchPressureRequest", 1, "container_id", "string"},
+	{"cradle.WatchPressureRequest", 2, "full", "bool"},
+	{"cradle.WatchPressureRequest", 3, "stall_usec", "uint32"},
+	{"cradle.WatchPressureRequest", 4, "window_usec", "uint32"},
+	{"cradle.WatchPressureResponse", 1, "time_unix_nano", "uint64"},
+	{"cradle.WatchPressureResponse", 2, "pressure", "cradle.MemoryPressure"},
 	{"cradle.GetMemoryStateRequest", 0, NULL, NULL},
 	{"cradle.MemoryState", 1, "time_unix_nano", "uint64"},
 	{"cradle.MemoryState", 2, "containers", "repeated cradle.ContainerMemory"},
@@ -497,6 +508,7 @@ static const struct wire_value wire_values[] = {
 	{"cradle.OOMRecord.Cause", 2, "CHILD_LIMIT"},
 	{"cradle.OOMRecord.Cause", 3, "POD_LIMIT"},
 	{"cradle.OOMRecord.Cause", 4, "WHOLE_VM"},
+	{"cradle.OOMRecord.Cause", 5, "STALL"},
 };
 
 static const struct wire_method wire_methods[] = {
@@ -547,6 +559,7 @@ static const struct wire_method wire_methods[] = {
 	{"cradle.Memory", "ListOOMRecords", "cradle.ListOOMRecordsRequest", "cradle.ListOOMRecordsResponse"},
 	{"cradle.Memory", "WaitOOMRecord", "cradle.WaitOOMRecordRequest", "cradle.ListOOMRecordsResponse"},
 	{"cradle.Memory", "GetMemoryState", "cradle.GetMemoryStateRequest", "cradle.MemoryState"},
+	{"cradle.Memory", "WatchPressure", "cradle.WatchPressureRequest", "cradle.WatchPressureResponse"},
 };
 /* clang-format on */
 

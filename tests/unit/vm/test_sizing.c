@@ -23,33 +23,14 @@ static void adds_the_reserve_to_the_limit(void **state)
 	assert_int_equal(sizing_agent_reserve(&s), AGENT_RESERVE_BYTES + 5 * MIB);
 }
 
-/*
- * What real guests kept back (Debian 12's 6.1, QEMU 7.2, one CPU): MemTotal must hold the limit and
- * what the agent keeps.
- */
+/* What real guests kept back: MemTotal must hold the limit and what the agent keeps. */
 static const struct measured {
 	const char *arch;
-	double vm_mib, unseen_mib; /* size of the VM; that minus MemTotal */
+	unsigned vm_mib, cpus, unseen_kib, slab_kib, page_tables_kib, agent_kib;
 } measured[] = {
-	{"x86_64", 92, 36.5},
-	{"x86_64", 149, 39},
-	{"x86_64", 1124, 55.2},
-	{"x86_64", 4237, 114.3},
-	{"x86_64", 10478, 222.2},
-	{"aarch64", 86, 25.7},
-	{"aarch64", 143, 28.0},
-	{"aarch64", 1120, 46.6},
-	{"aarch64", 4247, 111.7},
-	{"aarch64", 10524, 234.0},
-	{"ppc64le", 256, 56.2},
-	{"ppc64le", 1280, 58.9},
-	{"ppc64le", 4352, 72.2},
-	{"ppc64le", 10496, 90.6},
-	{"s390x", 86, 19.4},
-	{"s390x", 143, 19.7},
-	{"s390x", 1119, 40.7},
-	{"s390x", 4245, 104.0},
-	{"s390x", 10512, 228.5},
+#define SIZING_ARCH(arch, ...)
+#define SIZING_POINT(arch, ...) {#arch, __VA_ARGS__},
+#include "vm/sizing_table.def"
 };
 
 static void the_kernels_part_covers_what_was_measured(void **state)
@@ -60,18 +41,48 @@ static void the_kernels_part_covers_what_was_measured(void **state)
 		struct sizing_request request = {.arch = m->arch};
 		struct error err = ERROR_INIT;
 		struct sizing s;
-		double reserve;
+		double reserve, unseen = m->unseen_kib / 1024.0;
 
 		request.memory_bytes = SIZING_MIN_MEMORY;
 		do {
 			request.memory_bytes += MIB;
 			assert_int_equal(sizing_compute(&request, &s, &err), 0);
-		} while ((double)(s.vm_bytes - s.padding_bytes + MIB) < m->vm_mib * MIB &&
+		} while (s.vm_bytes - s.padding_bytes + MIB < m->vm_mib * MIB &&
 			 request.memory_bytes < m->vm_mib * MIB);
 		reserve = (double)(s.kernel_bytes + s.memmap_bytes) / MIB;
-		if (reserve < m->unseen_mib || reserve > m->unseen_mib + 9 + m->vm_mib / 1000)
-			fail_msg("%s of %.0f MiB: %.1f MiB reserved, %.1f were unseen", m->arch,
-				m->vm_mib, reserve, m->unseen_mib);
+		if (reserve < unseen || reserve > unseen + 9 + m->vm_mib / 1000.0)
+			fail_msg("%s of %u MiB: %.1f MiB reserved, %.1f were unseen", m->arch,
+				m->vm_mib, reserve, unseen);
+		/* the agent's own part, and what the kernel holds on its behalf */
+		if ((m->agent_kib + m->slab_kib + m->page_tables_kib) * 1024ull > s.agent_bytes)
+			fail_msg("%s of %u MiB: %u KiB for agent and kernel", m->arch, m->vm_mib,
+				m->agent_kib + m->slab_kib + m->page_tables_kib);
+	}
+}
+
+/* With the least that may be asked for: the VM is one that boots, and a container costs no more
+ * than is counted. */
+static void the_smallest_vm_boots(void **state)
+{
+	static const struct {
+		const char *arch;
+		unsigned kernel_mib, memmap_share, align_mib, least_mib, container_kib;
+	} rows[] = {
+#define SIZING_ARCH(arch, ...) {#arch, __VA_ARGS__},
+#define SIZING_POINT(arch, ...)
+#include "vm/sizing_table.def"
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sizing_request request = {
+			.arch = rows[i].arch, .memory_bytes = SIZING_MIN_MEMORY};
+		struct error err = ERROR_INIT;
+		struct sizing s;
+
+		assert_int_equal(sizing_compute(&request, &s, &err), 0);
+		assert_true(rows[i].least_mib > 0);
+		assert_true(s.vm_bytes >= rows[i].least_mib * MIB);
+		assert_true(rows[i].container_kib * 1024 <= SIZING_CONTAINER_BYTES);
 	}
 }
 
@@ -156,6 +167,7 @@ static void words_sizes(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(adds_the_reserve_to_the_limit),
 	cmocka_unit_test(the_kernels_part_covers_what_was_measured),
+	cmocka_unit_test(the_smallest_vm_boots),
 	cmocka_unit_test(rounds_up_to_what_the_machine_takes),
 	cmocka_unit_test(has_a_default_and_one_cpu),
 	cmocka_unit_test(rounds_cpus_up_and_keeps_the_quota),

@@ -1,6 +1,7 @@
 # Every architecture's guest, end to end, under emulation (tests/vm/arch/test_arch.sh).
 #   make test-arch            all four, one after another; prints what each needs
 #   make ARCH=s390x run-arch  one; run-vm's results lie beside it
+#   make measure-reserve      what each one's guest keeps for itself: writes host-tools/vm/sizing_table.def (half an hour)
 # s390x is also where the parsers and the protocol meet a big-endian machine: these unit tests run in its guest, in
 # a container, so only those that need no more than a container may.
 ARCH_UNIT   := base/test_arena base/test_buffer base/test_event_loop base/test_fd base/test_parse base/test_socket \
@@ -23,8 +24,25 @@ $(UNIT_ROOTFS)/etc/os-release: tests/vm/arch/unit-rootfs $(DEMO_ROOTFS)/etc/os-r
 run-arch: all kernel $(INITRD_IMG) rootfs
 	$(Q)rm -f $(TEST_RESULTS)/arch
 	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/arch --timeout 900 "tests/vm/arch/test_arch.sh $(ARCH) $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) $(ARCH_UNIT_ARGS)"
+# Every limit from 16 MiB to 4 GiB on each: a workload of 0.98 of it lives, and the VM too.
+.PHONY: soak-sweep
+soak-sweep:
+	$(Q)SWEEP="16 32 64 128 256 512 1024 2048 4096" $(SUBMAKE) test-arch
 test-arch:
 	$(Q)for arch in $(ALL_ARCHES); do \
 		$(SUBMAKE) ARCH=$$arch KERNEL= deps-run && $(SUBMAKE) ARCH=$$arch KERNEL= -j$(shell nproc) run-arch || exit 1; \
 	done
 	$(Q)$(RUN_TESTS) --sum $(ALL_ARCHES:%=build/%/results/arch)
+
+# The table that vm/sizing is built from. Each architecture's part is kept in its build folder until all are there.
+SIZING_TABLE := host-tools/vm/sizing_table.def
+.PHONY: measure-reserve run-measure
+run-measure: all kernel $(INITRD_IMG) rootfs
+	$(Q)host-tools/vm/measure-reserve $(ARCH) $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) > $(BUILD)/sizing_rows
+measure-reserve:
+	$(Q)for arch in $(ALL_ARCHES); do \
+		$(SUBMAKE) ARCH=$$arch KERNEL= deps-run && $(SUBMAKE) ARCH=$$arch KERNEL= -j$(shell nproc) run-measure || exit 1; \
+	done
+	$(Q){ sed -n '/^\/\*/,/^ \*\//p;/^ \*\//q' $(SIZING_TABLE) && cat $(ALL_ARCHES:%=build/%/sizing_rows) && \
+		printf '\n#undef SIZING_ARCH\n#undef SIZING_POINT\n'; } > build/sizing_table.def
+	$(Q)mv build/sizing_table.def $(SIZING_TABLE)

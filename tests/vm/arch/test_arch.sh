@@ -89,6 +89,15 @@ cradle --rootfs "$rootfs" --memory 64M -- dd if=/dev/zero of=/dev/null bs=80M co
 ok "an OOM kill is 137" [ $? = 137 ]
 ok "and has its cause" err 'was OOM-killed: it reached its own memory limit (limit 64 MiB, peak 6[0-4].*killed: dd, which held'
 
+# Limits from the least to what SWEEP says (MiB; make soak-sweep: up to 4096): a workload that touches 0.98 of
+# its limit lives, and so does the VM. 1 MiB of it is what busybox and its page tables weigh.
+cradle --rootfs "$rootfs" --memory 6M -- true
+ok "the least that is not refused is enough for true" [ $? = 0 ]
+for mib in ${SWEEP:-16 512}; do
+	cradle --rootfs "$rootfs" --memory "${mib}M" --stats -- dd if=/dev/zero of=/dev/null bs=$((mib * 1024 * 98 / 100 - 1024))k count=1
+	ok "with $mib MiB: 0.98 of it can be used" [ $? = 0 ]
+done
+
 if [ $# -gt 0 ]; then
 	unit_rootfs=$1
 	shift

@@ -93,6 +93,28 @@ ssize_t process_stream_read(struct process_stream *stream, void *data, size_t le
 	return 0;
 }
 
+#define READ_WAITING 512 /* bytes of a read that finds nothing yet */
+
+ssize_t process_stream_take(
+	struct process_stream *stream, struct arena *arena, struct read_memory *memory, size_t len)
+{
+	size_t need = process_stream_available(stream), size;
+
+	/* Only a guess: another may take the bytes (/proc/self/fd/1), or more may come. */
+	if (need < READ_WAITING)
+		need = READ_WAITING;
+	if (need > len)
+		need = len;
+	if (need > memory->size) {
+		size = need > 2 * memory->size ? need : 2 * memory->size;
+		memory->data = arena_alloc(arena, size);
+		memory->size = memory->data ? size : 0;
+	}
+	if (!memory->data)
+		return -ENOMEM;
+	return process_stream_read(stream, memory->data, need);
+}
+
 ssize_t process_stream_write(struct process_stream *stream, const void *data, size_t len)
 {
 	ssize_t n;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/arena.h"
 #include "base/event_loop.h"
 #include "base/waiter.h"
 
@@ -41,6 +42,19 @@ size_t process_stream_available(const struct process_stream *stream);
  * another negative errno. EIO of a pty's master is its end of file (c27).
  */
 ssize_t process_stream_read(struct process_stream *stream, void *data, size_t len);
+/* What one reader reads into; zeroed before its first try. In the reader's arena. */
+struct read_memory {
+	void *data;
+	size_t size; /* bytes there are, whatever the pipe said or says */
+};
+
+/*
+ * Like process_stream_read() of at most len (> 0) bytes into memory->data, which is made, and grows
+ * from try to try, for what is there and not for what was asked: most reads wait, and then get
+ * little. In all at most twice the largest read is taken from the arena. -ENOMEM: nothing was read.
+ */
+ssize_t process_stream_take(
+	struct process_stream *stream, struct arena *arena, struct read_memory *memory, size_t len);
 /* Bytes written (may be fewer), -EAGAIN likewise, -EPIPE when the reader is gone or it was closed.
  */
 ssize_t process_stream_write(struct process_stream *stream, const void *data, size_t len);

@@ -17,52 +17,39 @@
 /* ---- reads
  * ---------------------------------------------------------------------------------------- */
 
-#define READ_WAITING 512 /* bytes of a read that finds nothing yet */
+struct pending_read {
+	struct process *process;
+	struct process_stream *stream;
+	struct read_memory memory; /* kept while it waits */
+};
 
 /* 0: response filled; -EAGAIN: nothing there yet; else negative with err. */
-static int try_read(struct rpc_call *call, struct process *process, struct process_stream *stream,
-	struct error *err)
+static int try_read(struct rpc_call *call, struct pending_read *read, struct error *err)
 {
 	const Grpc__ReadStreamRequest *request = (void *)call->request;
 	Grpc__ReadStreamResponse *response = (void *)call->response;
-	size_t len = request->len < READ_MAX ? request->len : READ_MAX, there;
-	ssize_t n;
+	size_t len = request->len < READ_MAX ? request->len : READ_MAX;
+	ssize_t n = process_stream_take(read->stream, &call->arena, &read->memory, len);
 
-	if (len == 0)
-		return error_invalid(err, "len is 0");
-	/* Memory for what is there, not for what was asked: most reads wait, and then get little.
-	 */
-	there = process_stream_available(stream);
-	if (there == 0)
-		there = READ_WAITING;
-	if (len > there)
-		len = there;
-	if (!response->data.data || len > READ_WAITING)
-		response->data.data = arena_alloc(&call->arena, len);
-	if (!response->data.data)
-		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "read %zu bytes", len);
-	n = process_stream_read(stream, response->data.data, len);
 	if (n == -EAGAIN)
 		return -EAGAIN;
+	if (n == -ENOMEM)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "read %zu bytes", len);
 	if (n < 0)
-		return error_errno(err, (int)-n, "read output of process %s", process->id);
+		return error_errno(err, (int)-n, "read output of process %s", read->process->id);
+	response->data.data = read->memory.data;
 	response->data.len = (size_t)n;
 	/* The next reader's turn, also to learn of the end; before the process may be let go. */
-	if (!waiter_list_empty(&stream->waiters))
-		process_stream_want(stream);
+	if (!waiter_list_empty(&read->stream->waiters))
+		process_stream_want(read->stream);
 	if (n == 0)
-		process_drained(process);
+		process_drained(read->process);
 	return 0;
 }
 
-struct parked_read {
-	struct process *process;
-	struct process_stream *stream;
-};
-
 static void on_readable(struct rpc_call *call, int value)
 {
-	struct parked_read *parked = call->data;
+	struct pending_read *read = call->data;
 	struct error err = ERROR_INIT;
 	int r;
 
@@ -71,14 +58,14 @@ static void on_readable(struct rpc_call *call, int value)
 		rpc_call_reply(call);
 		return;
 	}
-	r = try_read(call, parked->process, parked->stream, &err);
+	r = try_read(call, read, &err);
 	if (r == -EAGAIN) {
 		/* first in the list again: a caller with several reads under way gets its bytes in
 		 * the order of asking */
-		rpc_call_park(call, &parked->stream->waiters, on_readable);
+		rpc_call_park(call, &read->stream->waiters, on_readable);
 		list_remove(&call->waiter.node);
-		list_prepend(&parked->stream->waiters.head, &call->waiter.node);
-		process_stream_want(parked->stream);
+		list_prepend(&read->stream->waiters.head, &call->waiter.node);
+		process_stream_want(read->stream);
 	} else if (r < 0) {
 		rpc_call_fail(call, &err);
 	} else {
@@ -93,7 +80,7 @@ static int read_stream(
 	struct process *process =
 		find_process(sandbox, request->container_id, request->exec_id, true, err);
 	struct process_stream *stream;
-	struct parked_read *parked;
+	struct pending_read *read;
 	int r;
 
 	if (!process)
@@ -106,14 +93,16 @@ static int read_stream(
 	/* its bytes go to a connection of the host's (passfd); none is stolen from there */
 	if (want_stderr ? process->err_copy : process->out_copy)
 		return 0;
-	r = waiter_list_empty(&stream->waiters) ? try_read(call, process, stream, err) : -EAGAIN;
+	if (request->len == 0)
+		return error_invalid(err, "len is 0");
+	read = arena_calloc(&call->arena, 1, sizeof(*read));
+	if (!read)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "wait for output");
+	*read = (struct pending_read){.process = process, .stream = stream};
+	r = waiter_list_empty(&stream->waiters) ? try_read(call, read, err) : -EAGAIN;
 	if (r != -EAGAIN)
 		return r;
-	parked = arena_calloc(&call->arena, 1, sizeof(*parked));
-	if (!parked)
-		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "wait for output");
-	*parked = (struct parked_read){process, stream};
-	call->data = parked;
+	call->data = read;
 	rpc_call_park(call, &stream->waiters, on_readable);
 	process_stream_want(stream);
 	return RPC_PENDING;

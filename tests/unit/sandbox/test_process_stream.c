@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -159,6 +162,83 @@ static void test_little_output_keeps_its_pipe(void **state)
 	close_all();
 }
 
+static bool thief; /* what FIONREAD tells of is gone before it is read */
+
+/* In place of libc's, for the code under test. */
+int ioctl(int fd, unsigned long request, ...)
+{
+	char taken[4096];
+	va_list ap;
+	void *argument;
+	int r;
+
+	va_start(ap, request);
+	argument = va_arg(ap, void *);
+	va_end(ap);
+	r = (int)syscall(SYS_ioctl, fd, request, argument);
+	if (thief && request == FIONREAD)
+		assert_true(read(fd, taken, sizeof(taken)) > 0);
+	return r;
+}
+
+/* A container opens /proc/self/fd/1 and takes what its agent was about to read. */
+static void test_stolen_output(void **state)
+{
+	struct read_memory memory = {0};
+	unsigned char *beside[20];
+	struct arena arena;
+
+	arena_init(&arena, 16384);
+	open_stream(true);
+	thief = true;
+	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
+		/* one byte at first, then so many that each could ask for memory of its own */
+		size_t there = i ? 1000 + i : 1;
+
+		assert_int_equal(write(peer, block, there), there);
+		assert_int_equal(
+			process_stream_take(&stream, &arena, &memory, sizeof(block)), -EAGAIN);
+		beside[i] = arena_alloc(&arena, 64);
+		assert_non_null(beside[i]);
+		memset(beside[i], 0xa5, 64);
+	}
+	assert_true(arena.used < 8192);
+	thief = false;
+	memset(block, 'x', 512);
+	assert_int_equal(write(peer, block, 512), 512);
+	assert_int_equal(process_stream_take(&stream, &arena, &memory, sizeof(block)), 512);
+	assert_true(memory.size >= 512);
+	assert_memory_equal(memory.data, block, 512);
+	close_all();
+	arena_release(&arena);
+}
+
+/* The memory made for one byte is not taken for that of a read that waits. */
+static void test_stolen_byte(void **state)
+{
+	struct read_memory memory = {0};
+	unsigned char *beside;
+	struct arena arena;
+
+	arena_init(&arena, 16384);
+	open_stream(true);
+	thief = true;
+	assert_int_equal(write(peer, "a", 1), 1);
+	assert_int_equal(process_stream_take(&stream, &arena, &memory, sizeof(block)), -EAGAIN);
+	thief = false;
+	beside = arena_calloc(&arena, 1, 512);
+	memset(block, 'x', 512);
+	assert_int_equal(write(peer, block, 512), 512);
+	assert_int_equal(process_stream_take(&stream, &arena, &memory, sizeof(block)), 512);
+	for (size_t i = 0; i < 512; i++)
+		assert_int_equal(beside[i], 0);
+	/* and never more than was asked */
+	assert_int_equal(write(peer, block, 512), 512);
+	assert_int_equal(process_stream_take(&stream, &arena, &memory, 7), 7);
+	close_all();
+	arena_release(&arena);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_reader_waits),
 	cmocka_unit_test(test_abandoned),
@@ -166,5 +246,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_close_wakes),
 	cmocka_unit_test(test_full_pipe_gets_room),
 	cmocka_unit_test(test_little_output_keeps_its_pipe),
+	cmocka_unit_test(test_stolen_output),
+	cmocka_unit_test(test_stolen_byte),
 };
 TEST_MAIN(tests)

@@ -18,17 +18,24 @@
 
 /*
  * The answer did not leave: nobody knows of the container, so it is undone, as for a caller that
- * went before. Unless it is another by now, or somebody has started it all the same.
+ * went before. Unless it is gone by now, or somebody has started it all the same. Found by its
+ * init's serial: the request went along with the container's memory, and may be freed.
  */
 static void create_sent(struct rpc_call *call, bool delivered)
 {
-	const Grpc__CreateContainerRequest *request = (void *)call->request;
-	struct container *container =
-		delivered ? NULL : sandbox_container(call->context, request->container_id);
+	struct sandbox *sandbox = call->context;
 
-	if (container && container->state == CONTAINER_CREATED &&
-		container_process_by_serial(container, (uintptr_t)call->data))
-		container_remove(container);
+	if (delivered)
+		return;
+	list_for_each (node, &sandbox->containers) {
+		struct container *container = list_entry(node, struct container, node);
+
+		if (!container_process_by_serial(container, (uintptr_t)call->data))
+			continue;
+		if (container->state == CONTAINER_CREATED)
+			container_remove(container);
+		return;
+	}
 }
 
 static void on_created(void *owner, struct container *container, const struct error *err)

@@ -223,6 +223,25 @@ static void test_c40_queued_creation(void **state)
 	assert_string_equal(output, "ok\n");
 }
 
+/* Removed by another before its answer is lost: the request's memory has gone with it. */
+static void test_queued_creation_of_a_removed_container(void **state)
+{
+	static const char *const argv[] = {"sh", "-c", "echo ok", NULL};
+	struct test_container c;
+	struct ttrpc_peer peer;
+
+	dial_full(&peer);
+	container_fill(&c, &agent, "removed", argv);
+	assert_true(
+		peer_send_request(&peer, ASKED_ID, SERVICE, "CreateContainer", &c.request.base, 0));
+	await_state("removed", "it is created");
+	assert_false(has_arrived(&peer, ASKED_ID));
+	container_remove_id(&agent, "removed");
+	hang_up(&peer);
+	container_remove_id(&agent, "noisy");
+	agent_assert_census(&agent, &before);
+}
+
 /* The exec's first bytes have come: it runs. */
 static void await_exec(const char *id, const char *exec_id)
 {
@@ -305,6 +324,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_queued_answer_of_a_dead_connection),
 	cmocka_unit_test(test_queued_answer_and_a_new_container),
 	cmocka_unit_test(test_c40_queued_creation),
+	cmocka_unit_test(test_queued_creation_of_a_removed_container),
 	cmocka_unit_test(test_queued_exec),
 	cmocka_unit_test(test_after_collection),
 };

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "base/resident.h"
 #include "base/socket.h"
 #include "boot/boot.h"
 #include "boot/shutdown.h"
@@ -29,7 +29,7 @@
 
 #define RUN_DIRECTORY "/run/kata-containers"
 /* Of the stack, for the calls that answer while the guest is out of memory. */
-#define STACK_READY_BYTES 65536
+#define STACK_READY_BYTES 16384
 
 struct agent {
 	struct agent_config config;
@@ -164,11 +164,13 @@ static int build(struct agent *agent, struct error *err)
 static void stay_in_memory(void)
 {
 	volatile char depth[STACK_READY_BYTES];
+	int r;
 
 	for (size_t i = 0; i < sizeof(depth); i += 4096)
 		depth[i] = 0;
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
-		log_printf(LOG_WARN, "root", "memory is not locked: %s", errno_name(errno));
+	r = resident_lock();
+	if (r < 0)
+		log_printf(LOG_WARN, "root", "memory is not locked: %s", errno_name(r));
 }
 
 static int run(struct agent *agent, struct error *err)

@@ -10,6 +10,7 @@ BASE_SRC += \
 	agent/base/log.c \
 	agent/base/parse.c \
 	agent/base/path.c \
+	agent/base/resident.c \
 	agent/base/socket.c \
 	agent/base/strings.c \
 	agent/base/waiter.c \

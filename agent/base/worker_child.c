@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/resident.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HEAP_IS_OURS 0 /* the sanitizer's run-time keeps its own state there */
@@ -172,7 +173,7 @@ void worker_child_main(int socket)
 	/* it reads while the guest is out of memory: what it has used stays (locks are not
 	 * inherited)
 	 */
-	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+	resident_lock();
 	for (;;) {
 		ssize_t n = recv(socket, question, sizeof(question), MSG_TRUNC);
 

@@ -5,13 +5,13 @@
 #include "ttrpc/server.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/resident.h"
 #include "base/strings.h"
 #include "hard_limits.h"
 #include "ttrpc/session.h"
@@ -262,7 +262,7 @@ void ttrpc_server_free(struct ttrpc_server *server)
 
 static void on_quiet(struct event_timer *timer)
 {
-	malloc_trim(0);
+	resident_trim();
 }
 
 void server_trim_later(struct ttrpc_server *server)

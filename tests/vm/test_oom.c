@@ -515,7 +515,7 @@ static void test_stall_guard_kills(void **state)
 	r = records_of(&call, "stalled", 1)->records[0];
 	assert_int_equal(r->cause, CRADLE__OOMRECORD__CAUSE__STALL);
 	assert_int_equal(r->kills, 2); /* the shell and its hog */
-	assert_true(r->pressure->full_avg10_permyriad > 0);
+	assert_non_null(r->pressure);  /* an average of 10 s: it may not have moved yet */
 	client_call_release(&call);
 	pending_release(&event);
 	pending_release(&exited);

@@ -10,6 +10,7 @@ UNIT_TESTS += \
 	tests/unit/base/test_log.c \
 	tests/unit/base/test_parse.c \
 	tests/unit/base/test_path.c \
+	tests/unit/base/test_resident.c \
 	tests/unit/base/test_socket.c \
 	tests/unit/base/test_strings.c \
 	tests/unit/base/test_waiter.c \

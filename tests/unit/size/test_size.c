@@ -69,7 +69,7 @@ static void prints_the_sum(void **state)
 		SIZE("--arch", "x86_64", "--memory", "600M", "--cpus", "1.2", "--initrd", image()),
 		0);
 	says(out, "600.0 MiB  workload: the container's limit");
-	says(out, "=     686.0 MiB  the VM");
+	says(out, "=     682.0 MiB  the VM");
 	says(out, "what the host's cgroup must allow");
 	says(out, "CPUs: 2 in the VM; quota of 1.20 of them.");
 	assert_string_equal(said, "");

@@ -43,7 +43,7 @@ same "example: the host's server, every byte" "$work/out" "$work/www/index.html"
 cp -a "$rootfs" "$work/rootfs"
 ln -sf ../run/resolvconf/resolv.conf "$work/rootfs/etc/resolv.conf"
 cat > "$work/script" <<'SCRIPT'
-ip -o link | sed 's/^[0-9]*: //; s/@.*//; s/ qdisc.*ether / /; s/ qdisc.*//; s/ brd.*//'
+ip -o link | sed 's/^[0-9]*: //; s/NO-CARRIER,//; s/@.*//; s/ qdisc.*ether / /; s/ qdisc.*//; s/ brd.*//'
 ip -o -4 addr | sed 's/^[0-9]*: //; s/  */ /g; s/\\.*//'
 ip route
 sed 's/  *$//' /proc/net/route

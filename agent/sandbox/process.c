@@ -372,7 +372,6 @@ static void ended(struct process *process)
 	killed = process->exit_status == 128 + SIGKILL;
 	if (killed)
 		oom_target_check(&container->oom);
-	process_stream_close(&process->in, -EPIPE);
 	close_fd(&process->slave_fd);
 	event_timer_start(
 		loop, &process->grace_timer, STREAM_GRACE_MS, on_grace_over, "stream grace");
@@ -388,6 +387,8 @@ static void ended(struct process *process)
 	process->copies_awaited = true;
 	event_timer_start(
 		loop, &process->copy_timer, STREAM_LINGER_MS, on_copy_timeout, "last output");
+	/* may end a copy of stdin, which settles: what the answer waits for is set by now */
+	process_stream_close(&process->in, -EPIPE);
 	settle(process);
 }
 

@@ -69,7 +69,9 @@ size_t process_stream_available(const struct process_stream *stream)
 static void give_room(struct process_stream *stream)
 {
 	stream->roomy = true;
-	fcntl(stream->fd, F_SETPIPE_SZ, PIPE_ROOMY);
+	/* with pages of 64 KiB the kernel's own has more */
+	if (fcntl(stream->fd, F_GETPIPE_SZ) < PIPE_ROOMY)
+		fcntl(stream->fd, F_SETPIPE_SZ, PIPE_ROOMY);
 }
 
 ssize_t process_stream_read(struct process_stream *stream, void *data, size_t len)

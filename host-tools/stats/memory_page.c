@@ -126,6 +126,9 @@ static struct plot plot_for(const struct page *page, uint64_t highest)
 	struct plot plot = {.from = first(page)->time_nano, .to = last(page)->time_nano};
 	uint64_t step = 1 << 20;
 
+	/* a guest may say anything; the sums below must not wrap */
+	if (highest > NO_LIMIT)
+		highest = NO_LIMIT;
 	if (plot.to <= plot.from)
 		plot.to = plot.from + 1000000000u;
 	while (highest / step >= 8)

@@ -22,7 +22,7 @@
 #include "vsock/vsock_listener.h"
 
 /* How long a guest may take to end by itself; `cradle vm stop --timeout` may be less patient. */
-#define GRACE_MS 60000
+#define GRACE_MS 3600000 /* the stopper has a time of its own and is firm when it is over */
 /* After DestroySandbox was answered: an agent that is process 1 powers off, another does not. */
 #define POWER_OFF_MS 5000
 #define CONSOLE_TAIL 12

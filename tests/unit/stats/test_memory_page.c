@@ -152,6 +152,16 @@ static void test_nothing_to_show(void **state)
 	assert_int_equal(page.len, 0);
 }
 
+/* Figures no VM can have: a page all the same, of a page's size. */
+static void test_absurd_figures(void **state)
+{
+	add(0, "web", 4 * MIB);
+	history.samples[0].vm = 7ull << 61;
+	history.samples[0].container[0].usage = UINT64_MAX;
+	make_page();
+	assert_true(page.len < 65536);
+}
+
 /* Names from outside are text, never markup; the page asks the network for nothing. */
 static void test_well_formed_and_alone(void **state)
 {
@@ -185,6 +195,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_a_kill_belongs_to_its_container),
 	TEST(test_one_sample),
 	TEST(test_nothing_to_show),
+	TEST(test_absurd_figures),
 	TEST(test_well_formed_and_alone),
 };
 TEST_MAIN(tests)

@@ -61,6 +61,14 @@ static void on_ran(struct helper *helper, int result, const struct error *err)
 	start_next(sandbox);
 }
 
+/* The wait for an interface named by its device is not to be cut short. */
+static uint64_t timeout_ms(const struct network_job *job)
+{
+	return job->kind == NETWORK_INTERFACE
+		       ? HELPER_TIMEOUT_MS + job->sandbox->options.device_timeout_ms
+		       : HELPER_TIMEOUT_MS;
+}
+
 static int start(struct network_job *job, struct error *err)
 {
 	job->memfd = memfd_create("network", MFD_CLOEXEC);
@@ -68,7 +76,7 @@ static int start(struct network_job *job, struct error *err)
 		return error_errno(err, errno, "memfd for the network's state");
 	job->helper.keep = &job->memfd;
 	job->helper.keep_count = 1;
-	return helper_run(job->sandbox->loop, &job->helper, run_job, job, HELPER_TIMEOUT_MS, on_ran,
+	return helper_run(job->sandbox->loop, &job->helper, run_job, job, timeout_ms(job), on_ran,
 		"network", err);
 }
 

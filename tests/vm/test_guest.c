@@ -397,6 +397,9 @@ static void test_oom_record(void **state)
 	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
 	run_limited("record", "exec " HOG, 24 * MIB);
 	agent_await(&agent, &event);
+	/* the event is first; the kernel's line with the victim's name is read by the time of the
+	 * exit */
+	container_wait(&agent, "record", "");
 	r = last_record(&call, "record");
 	assert_non_null(r);
 	assert_int_equal(r->cause, CRADLE__OOMRECORD__CAUSE__CONTAINER_LIMIT);
@@ -509,6 +512,22 @@ static void test_64_mib_of_output(void **state)
 	container_expect_much_output(&agent, "much", 64u << 20);
 }
 
+/* Line by line; PSS, the first number, is a share: it moves when others map or leave what is
+ * shared. */
+static void assert_same_but_pss(const char *a, const char *b)
+{
+	while (*a && *b) {
+		unsigned x[4], y[4];
+
+		assert_int_equal(sscanf(a, "%u %u %u %u", &x[0], &x[1], &x[2], &x[3]), 4);
+		assert_int_equal(sscanf(b, "%u %u %u %u", &y[0], &y[1], &y[2], &y[3]), 4);
+		assert_memory_equal(x + 1, y + 1, 3 * sizeof(x[0]));
+		a = strchr(a, '\n') + 1;
+		b = strchr(b, '\n') + 1;
+	}
+	assert_int_equal(*a, *b);
+}
+
 /*
  * Read from the guest's /proc, ten seconds apart: threads, PSS summed over the agent's processes
  * (those whose program is /init), context switches while nobody asks anything.
@@ -563,8 +582,8 @@ static void test_cost_of_the_agent(void **state)
 	print_message("# agent: %u processes, %u KiB PSS\n", processes, pss);
 	assert_true(processes >= 1);
 	assert_true(pss * 1024 <= 1600000);
-	/* nothing ran in between: the same switches, the same everything */
-	assert_string_equal(text, second);
+	/* nothing ran in between: the same threads, the same switches */
+	assert_same_but_pss(text, second);
 }
 
 /* ---- stdio over vsock (passfd) ---- */

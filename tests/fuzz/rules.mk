@@ -2,7 +2,7 @@
 #   make fuzz RUNS=10000000   coverage-guided (libFuzzer of clang, address and undefined-behaviour sanitizers): RUNS
 #                             executions in all over the vsock device's targets, and a tenth of it over each
 #                             of the others; time and speed of each are shown. Crashes: build/fuzz/crashes
-#   make fuzz-TARGET RUNS=N   one of them; the corpus it has grown is in build/fuzz/work/TARGET
+#   make fuzz-TARGET RUNS=N   one of them; the corpus it has grown is in build/fuzz/grown/TARGET
 #   make fuzz-corpus          keeps of the grown corpora what covers most: tests/fuzz/corpus, small files
 # `make test` runs the kept corpora with the usual compiler (replay.c), also under SAN=1.
 FUZZ       := build/fuzz
@@ -51,7 +51,7 @@ deps-fuzz:
 	$(Q)rootfs-builder/install-packages build fuzz
 fuzz-bins: $(FUZZ_TARGETS:%=$(FUZZ)/fuzz_%)
 run-fuzz: $(FUZZ_TARGETS:%=fuzz-%)
-	$(Q)echo "fuzz: $$(($$(cat $(FUZZ_VSOCK:%=$(FUZZ)/work/%.runs) | paste -sd+))) executions of the vsock device without a report"
+	$(Q)echo "fuzz: $$(($$(cat $(FUZZ_VSOCK:%=$(FUZZ)/grown/%.runs) | paste -sd+))) executions of the vsock device without a report"
 $(FUZZ_TARGETS:%=fuzz-%): fuzz-%: $(FUZZ)/fuzz_%
 	$(Q)tests/fuzz/run-target $< $* $$(($(RUNS) / 100 * $(call fuzz_share,$*))) $(call fuzz_length,$*) $(FUZZ)
 fuzz-corpus: $(FUZZ_TARGETS:%=$(FUZZ)/fuzz_%)

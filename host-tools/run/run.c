@@ -207,7 +207,9 @@ static int watch_stdin(struct run *run, struct error *err)
 
 static int listen_for_clients(struct run *run, struct error *err)
 {
-	run->listener = vsock_listener_new(run->loop, &run->boot.dialer, run->options.listen, err);
+	struct vsock_dialer dialer = vm_boot_dialer(&run->boot);
+
+	run->listener = vsock_listener_new(run->loop, &dialer, run->options.listen, err);
 	return run->listener ? 0 : -1;
 }
 

@@ -86,7 +86,7 @@ static void on_vsock_ready(void *owner)
 {
 	struct vm_boot *boot = owner;
 
-	if (boot->phase != BOOT_VSOCK)
+	if (boot->phase != BOOT_VSOCK || boot->stopping)
 		return;
 	boot->phase = BOOT_AGENT;
 	dial_agent(boot);
@@ -141,7 +141,9 @@ static void on_trial_over(struct event_timer *timer)
 	struct vm_boot *boot = container_of(timer, struct vm_boot, trial);
 	struct error err = ERROR_INIT;
 
-	if (boot->phase != BOOT_VSOCK || vm_console(boot->vm)->bytes > 0)
+	/* Its driver is up, its news is on its way. */
+	if (boot->phase != BOOT_VSOCK || vm_vsock_ready(boot->vm) ||
+		vm_console(boot->vm)->bytes > 0)
 		return;
 	boot->events.notice(boot->events.owner,
 		"the guest says nothing under KVM: starting it again under emulation (TCG)");
@@ -212,15 +214,30 @@ int vm_boot_start(struct vm_boot *boot, struct event_loop *loop, const struct vm
 	return start_vm(boot, err);
 }
 
+static int forward_dial(void *context, uint32_t port, uint64_t timeout_ms, vsock_dial_fn done,
+	void *owner, struct vsock_dial **ret, struct error *err)
+{
+	struct vm_boot *boot = context;
+
+	if (!boot->vm)
+		return error_set(err, STATUS_UNAVAILABLE, EAGAIN, "there is no VM now");
+	return vsock_dial(&boot->dialer, port, timeout_ms, done, owner, ret, err);
+}
+
+struct vsock_dialer vm_boot_dialer(struct vm_boot *boot)
+{
+	return (struct vsock_dialer){.dial = forward_dial, .context = boot};
+}
+
 void vm_boot_expect_end(struct vm_boot *boot)
 {
 	boot->stopping = true;
+	stop_waiting(boot);
 }
 
 void vm_boot_shut_down(struct vm_boot *boot)
 {
-	stop_waiting(boot);
-	boot->stopping = true;
+	vm_boot_expect_end(boot);
 	if (!boot->vm)
 		return;
 	vm_stop(boot->vm);

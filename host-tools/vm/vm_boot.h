@@ -35,7 +35,7 @@ struct vm_boot {
 	bool kvm_on_trial; /* restart under TCG when nothing is heard */
 	bool stopping;
 	uint64_t timeout_ms;
-	struct vsock_dialer dialer;
+	struct vsock_dialer dialer; /* of vm: gone with it; others take vm_boot_dialer() */
 	struct vsock_dial *dial;
 	struct event_timer retry, deadline, trial;
 	struct failure failure;
@@ -45,7 +45,12 @@ struct vm_boot {
 int vm_boot_start(struct vm_boot *boot, struct event_loop *loop, const struct vm_config *config,
 	bool kvm_on_trial, uint64_t timeout_ms, const struct vm_boot_events *events,
 	struct error *err);
-/* The VM's end is expected now: failed is not called for it. */
+/*
+ * Calls the guest, whichever VM it is at that moment: a trial of KVM that failed puts another in
+ * its place. Valid as long as boot is; -EAGAIN while there is no VM.
+ */
+struct vsock_dialer vm_boot_dialer(struct vm_boot *boot);
+/* The VM's end is expected now: nothing is waited for any more, neither up nor failed is called. */
 void vm_boot_expect_end(struct vm_boot *boot);
 /* Stops the VM: asks, then steps the loop until QEMU is gone (a second at most). SLEEPS. */
 void vm_boot_shut_down(struct vm_boot *boot);

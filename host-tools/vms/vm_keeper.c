@@ -151,6 +151,7 @@ static void on_failed(void *owner, const struct failure *failure)
 
 static int serve(struct keeper *keeper, int fd, struct error *err)
 {
+	struct vsock_dialer dialer = vm_boot_dialer(&keeper->boot);
 	char path[VM_ENTRY_PATH_MAX + 16];
 
 	keeper->agent = ttrpc_client_new(keeper->loop, fd, on_agent_closed, keeper);
@@ -159,7 +160,7 @@ static int serve(struct keeper *keeper, int fd, struct error *err)
 		return error_errno(err, ENOMEM, "connection to the agent");
 	}
 	vm_entry_file(keeper->entry, "agent.sock", path, sizeof(path));
-	keeper->listener = vsock_listener_new(keeper->loop, &keeper->boot.dialer, path, err);
+	keeper->listener = vsock_listener_new(keeper->loop, &dialer, path, err);
 	return keeper->listener ? 0 : -EIO;
 }
 

@@ -44,9 +44,10 @@ static bool pull(struct vsock_relay_end *end)
 {
 	ssize_t n;
 
-	if (end->ended || end->len > 0)
+	if (end->ended || end->dry || end->len > 0)
 		return false;
 	n = recv(end->source.fd, end->data, VSOCK_RELAY_BUFFER, MSG_DONTWAIT);
+	end->dry = n < VSOCK_RELAY_BUFFER;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (n > 0) {
@@ -114,6 +115,9 @@ static void on_end(struct event_source *source, uint32_t events)
 	int turns = 16;
 	bool busy = true;
 
+	/* Only what the event is about: asking the other one as well costs a call a message. */
+	end->dry = !(events & EPOLLIN);
+	other(end)->dry = !(events & EPOLLOUT);
 	if ((events & (EPOLLHUP | EPOLLERR)) && !(events & EPOLLIN))
 		end_is_gone(end);
 	while (busy && turns-- > 0) {

@@ -29,6 +29,7 @@ struct vsock_relay_end {
 	struct vsock_relay *relay;
 	uint8_t *data; /* owned */
 	size_t at, len;
+	bool dry;    /* nothing to read for now: epoll says when */
 	bool ended;  /* nothing more will be read from it */
 	bool passed; /* ... and the other end was told */
 	bool gone;   /* closed altogether: it will not read either */

@@ -1,6 +1,7 @@
 # make bench: how fast, beside crun and beside the least that could be done; never a part of make test.
 #   make bench            a table, and build/bench/bench.json; under ten minutes under TCG
 #   make bench QUICK=1    fewer rounds, about two minutes
+#   make bench-relay      its second part alone: what cradle relay adds to a direct connection (relay.mk)
 #   make bench TRANSFERS=1   bulk output and the bare transfer, nothing else
 # One guest, one run: compare by ratios. See tests/bench/bench_host.c.
 BENCH       := $(BUILD)/tests/bench
@@ -29,8 +30,10 @@ $(BENCH_IMG): $(BENCH_GUEST) $(BENCH)/bare_floor $(BENCH)/bare_vsock $(BENCH)/oo
 .PHONY: bench deps-bench run-bench
 bench: deps-bench
 	$(Q)$(SUBMAKE) -j$(shell nproc) run-bench
+	$(Q)$(if $(TRANSFERS),,$(SUBMAKE) -j$(shell nproc) bench-relay)
 deps-bench:
 	$(Q)rootfs-builder/install-packages build run bench
 run-bench: all kernel $(INITRD_IMG) rootfs $(BENCH_HOST) $(BENCH_IMG)
 	$(Q)mkdir -p build/bench
 	$(Q)$(BENCH_HOST) build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(BENCH_IMG) $(DEMO_ROOTFS) $(BUILD)/cradle-agent build/bench/bench.json $(if $(TRANSFERS),transfers,$(if $(QUICK),quick))
+include tests/bench/relay.mk

@@ -107,6 +107,12 @@ static ssize_t step(struct stream_copy *copy)
 	return n;
 }
 
+/* Input is to end (CloseStdin): nothing that has arrived before is left. */
+static bool drained(const struct stream_copy *copy)
+{
+	return copy->stream->close_when_written && copy->done == copy->len;
+}
+
 static void pump(struct stream_copy *copy);
 
 static void on_task(struct event_task *task)
@@ -119,11 +125,8 @@ static void pump(struct stream_copy *copy)
 	for (int i = 0; i < 2 * COPY_TURN; i++) {
 		ssize_t n = step(copy);
 
-		if (n == -EAGAIN)
+		if (n == -EAGAIN && !drained(copy))
 			return;
-		/* CloseStdin has come, and what was sent before it is written */
-		if (n > 0 && copy->done == copy->len && copy->stream->close_when_written)
-			n = 0;
 		if (n <= 0) {
 			end(copy);
 			return;
@@ -149,6 +152,14 @@ static void on_stream(struct waiter *waiter, int value)
 		end(copy);
 	else
 		pump(copy);
+}
+
+void stream_copy_finish(struct stream_copy *copy)
+{
+	copy->stream->close_when_written = true;
+	/* if it is the stream that holds it up, that goes on */
+	if (!copy->over && list_empty(&copy->waiter.node))
+		event_task_defer(copy->loop, &copy->task, on_task);
 }
 
 struct stream_copy *stream_copy_new(struct event_loop *loop, struct process_stream *stream,

@@ -30,6 +30,11 @@ typedef void (*stream_copy_end_fn)(struct stream_copy *copy, void *owner);
 struct stream_copy *stream_copy_new(struct event_loop *loop, struct process_stream *stream,
 	int connection, stream_copy_end_fn on_end, void *owner);
 void stream_copy_free(struct stream_copy *copy); /* accepts NULL; on_end does not run any more */
+/*
+ * Of a copy of stdin: ends, as at the host's end of file, when all is written that has arrived by
+ * now (what the host still holds back, for want of room here, has not). May be over already.
+ */
+void stream_copy_finish(struct stream_copy *copy);
 bool stream_copy_over(const struct stream_copy *copy);
 
 #endif

@@ -191,10 +191,15 @@ static void write_cancelled(struct rpc_call *call, int reason)
 	next_writer(write->stream);
 }
 
-static void close_after_writers(struct process_stream *stream)
+/* Behind all that was sent before, by calls or over a connection of the host's. */
+static void end_input(struct process *process)
 {
-	stream->close_when_written = true;
-	next_writer(stream);
+	if (process->in_copy) {
+		stream_copy_finish(process->in_copy);
+		return;
+	}
+	process->in.close_when_written = true;
+	next_writer(&process->in);
 }
 
 HANDLER(write_stdin)
@@ -214,7 +219,7 @@ HANDLER(write_stdin)
 			"process '%.128s' not found in container %s", request->exec_id,
 			container->id);
 	if (request->data.len == 0) {
-		close_after_writers(&process->in);
+		end_input(process);
 		return 0;
 	}
 	if (process->in_copy)
@@ -246,7 +251,7 @@ HANDLER(close_stdin)
 
 	if (!process)
 		return -ENOENT;
-	close_after_writers(&process->in);
+	end_input(process);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -391,6 +392,62 @@ static void test_c36_unclaimed_are_bounded(void **state)
 		close(fds[i]);
 }
 
+static void close_input(const char *id)
+{
+	Grpc__CloseStdinRequest request = GRPC__CLOSE_STDIN_REQUEST__INIT;
+
+	request.container_id = (char *)id;
+	agent_ok(&agent, "CloseStdin", &request);
+}
+
+/* CloseStdin behind more than the pipe and the copy hold: the rest is in the connection, and read.
+ */
+static void test_close_behind_full_pipe(void **state)
+{
+	_cleanup_fd_ int in = dial(7101), out = dial(7102);
+	static char sent[160 << 10];
+
+	run_with("behind", "sleep 1000; wc -c", 7101, 7102, 0);
+	for (size_t done = 0; done < sizeof(sent);) {
+		ssize_t n = write(in, sent + done, sizeof(sent) - done);
+
+		assert_true(n > 0);
+		done += (size_t)n;
+	}
+	close_input("behind");
+	assert_int_equal(container_exec_sh(&agent, "behind", "go", "killall sleep", NULL), 0);
+	assert_string_equal(read_all(out), "163840\n");
+	assert_int_equal(container_wait(&agent, "behind", ""), 0);
+	finish("behind");
+}
+
+/* The copy waits for the host. One turn of the agent's brings the call first, then the bytes. */
+static void test_close_overtakes(void **state)
+{
+	_cleanup_fd_ int in = dial(7111), out = dial(7112);
+	Grpc__CloseStdinRequest request = GRPC__CLOSE_STDIN_REQUEST__INIT;
+	struct pending closing;
+	int status;
+
+	run_with("late", "cat; echo end", 7111, 7112, 0);
+	/* it has waited for the host from here on */
+	agent_ok(&agent, "Check", &(Grpc__CheckRequest)GRPC__CHECK_REQUEST__INIT);
+	kill(agent.pid, SIGSTOP);
+	assert_int_equal(waitpid(agent.pid, &status, WUNTRACED), agent.pid);
+	request.container_id = (char *)"late";
+	agent_begin(&agent, agent.client, &closing, "CloseStdin", &request);
+	for (int i = 0; i < 10; i++)
+		event_loop_step(agent.loop, 0);
+	write_text(in, "late\n");
+	kill(agent.pid, SIGCONT);
+	agent_await(&agent, &closing);
+	assert_int_equal(closing.code, 0);
+	pending_release(&closing);
+	assert_string_equal(read_all(out), "late\nend\n");
+	assert_int_equal(container_wait(&agent, "late", ""), 0);
+	finish("late");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_three_streams),
 	cmocka_unit_test(test_missing_streams),
@@ -402,6 +459,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_host_closes),
 	cmocka_unit_test(test_host_closes_terminal),
 	cmocka_unit_test(test_calls_beside),
+	cmocka_unit_test(test_close_behind_full_pipe),
+	cmocka_unit_test(test_close_overtakes),
 	cmocka_unit_test(test_failures_close_them),
 	cmocka_unit_test(test_c36_unclaimed_are_bounded),
 };

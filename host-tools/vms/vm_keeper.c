@@ -28,6 +28,7 @@
 #define CONSOLE_TAIL 12
 
 struct keeper {
+	struct vm_store *store;
 	struct vm_entry *entry;
 	struct vm_record record;
 	struct event_loop *loop;
@@ -348,13 +349,19 @@ static void release(struct keeper *keeper)
 		event_loop_free(keeper->loop);
 }
 
-/* The last act: until now the lock said that the VM is there. */
+/*
+ * The last act: until now the entry's lock said that the VM is there. The store's keeps a start of
+ * that name out while the entry is half gone, its lock first of all.
+ */
 static void leave(struct keeper *keeper)
 {
 	char path[VM_ENTRY_PATH_MAX + 16];
+	struct error err = ERROR_INIT;
 
 	if (keeper->remove) {
-		vm_entry_remove(keeper->entry);
+		if (vm_store_lock(keeper->store, &err) == 0)
+			vm_entry_remove(keeper->entry);
+		vm_store_close(keeper->store);
 		return;
 	}
 	set_state(keeper, VM_DEAD);
@@ -372,11 +379,12 @@ int vm_keeper_run(const struct vm_keeper_request *request)
 	if (!keeper)
 		return EXIT_CRADLE_FAILED;
 	keeper->entry = request->entry;
+	keeper->store = request->store;
 	keeper->record = *request->told;
 	keeper->report_fd = request->report_fd;
 	keeper->logs = (struct vm_logs){.console.fd = -1, .kernel.fd = -1, .agent.fd = -1};
 	r = vm_entry_keep(keeper->entry);
-	close(request->store_fd);
+	vm_store_unlock(keeper->store);
 	if (r == 0)
 		r = begin(keeper, request, &err);
 	else

@@ -29,8 +29,8 @@ struct vm_keeper_request {
 	const struct vm_plan *plan;   /* configured, paths absolute */
 	const struct vm_record *told; /* what was asked and given */
 	uint64_t boot_timeout_ms;
-	int report_fd; /* taken over */
-	int store_fd;  /* a copy of the store's lock, held; let go as soon as the VM is kept */
+	int report_fd;		/* taken over */
+	struct vm_store *store; /* locked; let go as soon as the VM is kept. Taken over */
 };
 
 /*

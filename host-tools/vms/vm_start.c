@@ -217,7 +217,7 @@ static void __attribute__((noreturn)) be_keeper(struct start *start, int report_
 								  : VM_BOOT_TIMEOUT_S) *
 				   1000ull,
 		.report_fd = report_fd,
-		.store_fd = start->store.lock_fd,
+		.store = &start->store,
 	};
 
 	detach(start, report_fd);
@@ -282,8 +282,7 @@ static int keeper_is_gone(struct start *start)
 		WIFSIGNALED(status) ? "the keeper of VM '%s' was ended by signal %d"
 				    : "the keeper of VM '%s' ended with %d",
 		start->name, WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	if (vm_store_open(&start->store, NULL) == 0 && vm_store_lock(&start->store, NULL) == 0 &&
-		vm_entry_keeper(&start->entry) == 0)
+	if (vm_store_open(&start->store, NULL) == 0 && vm_store_lock(&start->store, NULL) == 0)
 		vm_entry_remove(&start->entry);
 	return vm_complain(&err);
 }

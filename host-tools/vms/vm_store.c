@@ -265,8 +265,19 @@ int vm_entry_keeper_fd(const struct vm_entry *entry)
 	return take_fd(&fd);
 }
 
-int vm_entry_remove(struct vm_entry *entry)
+/* Ours is open, so its number is not given to another. */
+static bool stands_at_its_path(const struct vm_entry *entry)
 {
+	struct stat ours, there;
+
+	return fstat(entry->fd, &ours) == 0 && lstat(entry->path, &there) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+int vm_entry_remove(const struct vm_entry *entry)
+{
+	if (entry->fd >= 0 && !stands_at_its_path(entry))
+		return 0;
 	return path_remove_tree(entry->path);
 }
 

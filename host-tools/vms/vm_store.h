@@ -72,9 +72,11 @@ pid_t vm_entry_keeper(const struct vm_entry *entry);
  * -ESRCH: there is none. -EREMOTE: not in our PID namespace.
  */
 int vm_entry_keeper_fd(const struct vm_entry *entry);
-/* Removes the folder and what is in it. By its keeper, or under the store's lock when it is dead.
+/*
+ * Under the store's lock, when it is dead or by its keeper: removes the folder and what is in it.
+ * Where a younger VM of that name stands by now, it is left alone. 0 or negative errno.
  */
-int vm_entry_remove(struct vm_entry *entry);
+int vm_entry_remove(const struct vm_entry *entry);
 /* "ENTRY/file" */
 void vm_entry_file(const struct vm_entry *entry, const char *file, char *out, size_t size);
 

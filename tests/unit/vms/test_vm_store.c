@@ -142,6 +142,28 @@ static void the_lock_says_who_lives(void **state)
 	vm_store_close(&store);
 }
 
+/* Its keeper died, somebody else started a VM of that name, and only then the first cleans up. */
+static void a_younger_vm_of_that_name_is_left_alone(void **state)
+{
+	struct vm_store store = open_store("again");
+	struct vm_entry old, young;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(vm_entry_create(&store, "a", &old, &err), 0);
+	assert_int_equal(vm_entry_create(&store, "a", &young, &err), 0);
+	scratch_file("again/a/vm.json", "{}");
+	assert_int_equal(vm_entry_remove(&old), 0);
+	assert_true(file_exists(scratch_path("again/a/vm.json")));
+	assert_true(file_exists(scratch_path("again/a/lock")));
+	assert_int_equal(vm_entry_remove(&young), 0);
+	assert_false(file_exists(scratch_path("again/a")));
+	/* nothing stands there: nothing to do */
+	assert_int_equal(vm_entry_remove(&young), 0);
+	vm_entry_close(&old);
+	vm_entry_close(&young);
+	vm_store_close(&store);
+}
+
 static void collect(const char *name, void *context)
 {
 	strcat(context, name);
@@ -215,6 +237,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(names),
 	cmocka_unit_test(the_folder_is_ours_alone),
 	cmocka_unit_test(the_lock_says_who_lives),
+	cmocka_unit_test(a_younger_vm_of_that_name_is_left_alone),
 	cmocka_unit_test(strange_things_in_the_folder),
 	cmocka_unit_test(two_at_once_meet_at_the_lock),
 };

@@ -30,6 +30,10 @@ reason() { "$cradle" vm list --json | jq -r ".[] | select(.name == \"$1\") | .re
 # A zombie that nobody has reaped yet does not live.
 lives() { grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2> /dev/null; }
 dead() { ! lives "$1"; }
+# The lock that starts and clean-ups meet at, taken by this shell; and who waits for it.
+lock_store() { exec 8< "$CRADLE_STATE"; flock 8; }
+unlock_store() { exec 8<&-; }
+waits_for_store() { grep -q -- "-> FLOCK .* $1 " /proc/locks; }
 # qmp NAME COMMAND...: QEMU's answer to the last of them.
 qmp() {
 	local socket=$CRADLE_STATE/$1/qmp.sock

@@ -145,6 +145,25 @@ until_true dead "$pid" > "$work/never" || code=lives
 [ ! -e "$CRADLE_STATE/web" ] || code=left
 expect "the keeper is killed while it boots: the starter says so, and nothing is left" 125 "the keeper of VM 'web' was ended by signal 9"
 
+"$cradle" vm start --accel tcg --memory 32M web > "$work/out" 2> "$work/err" &
+starter=$!
+until_true [ -s "$CRADLE_STATE/web/console.log" ]
+pid=$(qemu web)
+lock_store
+kill -KILL "$(keeper web)"
+until_true waits_for_store $starter > "$work/never"
+# What the starter is to clean up is gone already, and somebody has got the name meanwhile.
+mv "$CRADLE_STATE/web" "$work/old-web"
+mkdir -m 700 "$CRADLE_STATE/web"
+unlock_store
+wait $starter
+code=$?
+until_true dead "$pid" > "$work/never" || code=lives
+[ -e "$CRADLE_STATE/web" ] || code=removed
+expect "the same, and somebody gets the name before the starter cleans up: left alone" 125 \
+	"the keeper of VM 'web' was ended by signal 9"
+vm stop web
+
 start web --qemu /nonexistent/qemu
 expect "QEMU is missing" 125 "QEMU did not start" "/nonexistent/qemu is not there"
 start web --disk "$disk" --initrd none
@@ -207,7 +226,15 @@ vm stop web
 answers other || code=no-answer
 vm list
 expect "the VM beside all this did not notice" 0 "other                running"
-vm stop other
+keeper=$(keeper other)
+lock_store
+"$cradle" vm stop --timeout 60 other > "$work/out" 2> "$work/err" 8<&- &
+stopper=$!
+until_true waits_for_store "$keeper" > "$work/never"; code=$?
+[ -e "$CRADLE_STATE/other/lock" ] || code=half-gone
+unlock_store
+wait $stopper || code=stop
+expect "its keeper removes it under the lock that a start takes" 0
 verdict "and leaves nothing either" "$(until_true gone > "$work/never" || leftovers)"
 
 # ---- strange things in the folder -------------------------------------------------------------------------------

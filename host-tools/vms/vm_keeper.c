@@ -14,6 +14,7 @@
 
 #include "base/child_process.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "command_table.h"
 #include "run/agent_link.h"
@@ -46,21 +47,33 @@ struct keeper {
 	bool done;
 };
 
-/* Into vm.log. */
-static void __attribute__((format(printf, 1, 2))) say(const char *fmt, ...)
+/* Into vm.log, a line. */
+static void __attribute__((format(printf, 2, 3))) say(struct keeper *keeper, const char *fmt, ...)
 {
 	time_t now = time(NULL);
 	struct tm tm;
-	char stamp[32];
+	char line[VM_REPORT_MAX];
+	size_t at;
 	va_list args;
+	int n;
 
 	gmtime_r(&now, &tm);
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	fprintf(stderr, "%s ", stamp);
+	at = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%SZ ", &tm);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	n = vsnprintf(line + at, sizeof(line) - at - 1, fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
+	if (n > 0)
+		at += (size_t)n < sizeof(line) - at - 1 ? (size_t)n : sizeof(line) - at - 2;
+	line[at++] = '\n';
+	vm_logs_say(&keeper->logs, line, at);
+}
+
+/* The vsock device's complaints of its guest. */
+static void on_log_record(const char *record, size_t len, void *context)
+{
+	struct keeper *keeper = context;
+
+	vm_logs_say(&keeper->logs, record, len);
 }
 
 /* True: the starter has it. */
@@ -74,7 +87,7 @@ static bool report(struct keeper *keeper, char kind, const char *text)
 		return false;
 	if (send(keeper->report_fd, message, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len)
 		return true;
-	say("nobody waits for this start any more");
+	say(keeper, "nobody waits for this start any more");
 	close_fd(&keeper->report_fd);
 	return false;
 }
@@ -87,7 +100,7 @@ static void set_state(struct keeper *keeper, enum vm_state state)
 	keeper->record.qemu_pid = keeper->boot.vm ? vm_pid(keeper->boot.vm) : 0;
 	r = vm_record_write(keeper->entry, &keeper->record);
 	if (r < 0)
-		say("vm.json could not be written: %s", errno_text(-r));
+		say(keeper, "vm.json could not be written: %s", errno_text(-r));
 }
 
 /* ---- the VM's news
@@ -102,7 +115,7 @@ static void on_console_bytes(void *owner, const void *data, size_t len)
 
 static void on_notice(void *owner, const char *text)
 {
-	say("%s", text);
+	say(owner, "%s", text);
 	report(owner, VM_REPORT_NOTICE, text);
 }
 
@@ -112,7 +125,7 @@ static void on_agent_closed(struct ttrpc_client *client, const struct error *err
 
 	keeper->agent_gone = true;
 	if (!keeper->stopping)
-		say("the agent is gone: %s", err->text);
+		say(keeper, "the agent is gone: %s", err->text);
 }
 
 /* As `cradle run` words it, the console's last lines included. The caller frees. */
@@ -138,7 +151,7 @@ static void end_with_failure(struct keeper *keeper, const struct failure *failur
 	_cleanup_free_ char *text = failure_text(keeper, failure);
 	char cause[ERROR_RENDER_MAX];
 
-	say("the VM has ended; %s", text ? text : failure->stage);
+	say(keeper, "the VM has ended; %s", text ? text : failure->stage);
 	keeper->remove = report(keeper, VM_REPORT_FAILED, text ? text : failure->stage);
 	str_format(keeper->record.reason, sizeof(keeper->record.reason), "%s: %s", failure->stage,
 		error_render(&failure->error, cause, sizeof(cause)));
@@ -178,7 +191,7 @@ static void on_up(void *owner, int fd)
 		return;
 	}
 	set_state(keeper, VM_RUNNING);
-	say("the agent answers");
+	say(keeper, "the agent answers");
 	report(keeper, VM_REPORT_READY, "");
 	close_fd(&keeper->report_fd);
 }
@@ -196,13 +209,15 @@ static void stop_firmly(struct keeper *keeper)
 
 static void on_grace_over(struct event_timer *timer)
 {
-	say("the guest did not end by itself: it is ended");
-	stop_firmly(container_of(timer, struct keeper, grace));
+	struct keeper *keeper = container_of(timer, struct keeper, grace);
+
+	say(keeper, "the guest did not end by itself: it is ended");
+	stop_firmly(keeper);
 }
 
 static void press_power_button(struct keeper *keeper)
 {
-	say("the guest is told by its power button");
+	say(keeper, "the guest is told by its power button");
 	vm_power_button(keeper->boot.vm);
 }
 
@@ -220,7 +235,7 @@ static void on_destroyed(struct client_call *call, int result, const struct erro
 			"the guest's power off");
 		return;
 	}
-	say("DestroySandbox: %s", err->text);
+	say(keeper, "DestroySandbox: %s", err->text);
 	press_power_button(keeper);
 }
 
@@ -246,7 +261,7 @@ static void take_signal(struct keeper *keeper, int signal)
 
 	if (signal == SIGHUP)
 		return;
-	say("told to end (signal %d)", signal);
+	say(keeper, "told to end (signal %d)", signal);
 	keeper->stopping = true;
 	keeper->remove = true;
 	vm_boot_expect_end(&keeper->boot);
@@ -307,6 +322,8 @@ static int begin(struct keeper *keeper, const struct vm_keeper_request *request,
 	if (r < 0)
 		return error_errno(err, -r, "reaper");
 	r = vm_logs_open(&keeper->logs, keeper->entry->fd);
+	vm_logs_take_stderr(&keeper->logs);
+	log_set_sink(on_log_record, keeper);
 	if (r < 0)
 		return error_errno(err, -r, "logs in %s", keeper->entry->path);
 	config.name = keeper->entry->name;
@@ -343,6 +360,7 @@ static void release(struct keeper *keeper)
 		event_source_remove(&keeper->signals);
 		close(fd);
 	}
+	log_set_sink(NULL, NULL);
 	vm_logs_close(&keeper->logs);
 	child_reaper_release();
 	if (keeper->loop)
@@ -382,7 +400,8 @@ int vm_keeper_run(const struct vm_keeper_request *request)
 	keeper->store = request->store;
 	keeper->record = *request->told;
 	keeper->report_fd = request->report_fd;
-	keeper->logs = (struct vm_logs){.console.fd = -1, .kernel.fd = -1, .agent.fd = -1};
+	keeper->logs =
+		(struct vm_logs){.console.fd = -1, .kernel.fd = -1, .agent.fd = -1, .own.fd = -1};
 	r = vm_entry_keep(keeper->entry);
 	vm_store_unlock(keeper->store);
 	if (r == 0)

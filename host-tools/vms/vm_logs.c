@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,13 +20,34 @@ static int open_file(struct vm_logs *logs, struct vm_log_file *file)
 	return file->fd < 0 ? -errno : 0;
 }
 
+/* The numbers 1 and 2 stay: others write there without us. */
+static void start_over_stderr(struct vm_logs *logs, struct vm_log_file *file)
+{
+	struct vm_log_file fresh = {.name = file->name};
+
+	file->bytes = 0;
+	if (open_file(logs, &fresh) < 0) {
+		/* No room for another: then this one begins anew. */
+		if (ftruncate(file->fd, 0) < 0)
+			file->fd = -1;
+		return;
+	}
+	dup2(fresh.fd, STDOUT_FILENO);
+	dup2(fresh.fd, STDERR_FILENO);
+	close(fresh.fd);
+}
+
 static void start_over(struct vm_logs *logs, struct vm_log_file *file)
 {
 	char old[32];
 
 	str_format(old, sizeof(old), "%s.1", file->name);
-	close_fd(&file->fd);
 	renameat(logs->folder, file->name, logs->folder, old);
+	if (file == &logs->own) {
+		start_over_stderr(logs, file);
+		return;
+	}
+	close_fd(&file->fd);
 	open_file(logs, file);
 }
 
@@ -46,6 +68,7 @@ int vm_logs_open(struct vm_logs *logs, int folder)
 
 	memset(logs, 0, sizeof(*logs));
 	logs->folder = folder;
+	logs->own.fd = -1;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		int r;
 
@@ -55,6 +78,20 @@ int vm_logs_open(struct vm_logs *logs, int folder)
 			first = r;
 	}
 	return first;
+}
+
+void vm_logs_take_stderr(struct vm_logs *logs)
+{
+	struct stat st;
+
+	logs->own.name = "vm.log";
+	logs->own.fd = STDERR_FILENO;
+	logs->own.bytes = fstat(STDERR_FILENO, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+void vm_logs_say(struct vm_logs *logs, const char *line, size_t len)
+{
+	append(logs, &logs->own, line, len);
 }
 
 static void finish_line(struct vm_logs *logs)

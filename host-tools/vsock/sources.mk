@@ -8,6 +8,7 @@ HOST_SRC += \
 	host-tools/vsock/vsock_device.c \
 	host-tools/vsock/vsock_dialer.c \
 	host-tools/vsock/vsock_listener.c \
+	host-tools/vsock/vsock_log.c \
 	host-tools/vsock/vsock_packet.c \
 	host-tools/vsock/vsock_relay.c \
 	host-tools/vsock/vsock_state.c \

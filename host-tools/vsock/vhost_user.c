@@ -14,7 +14,6 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/socket.h"
 #include "base/strings.h"
 
@@ -449,8 +448,8 @@ int vhost_user_handle(struct vhost_user *vhost, struct vhost_message *message, s
 		return 0;
 	if (tell) {
 		if (r < 0)
-			log_record(
-				LOG_ERROR, "vsock", error_render(&told, text, sizeof(text)), NULL);
+			vsock_log_say(
+				&vhost->log, LOG_ERROR, error_render(&told, text, sizeof(text)));
 		r = reply_u64(vhost, message, r < 0, err);
 		return r < 0 ? r : 0;
 	}
@@ -510,7 +509,7 @@ static void on_message(struct event_source *source, uint32_t events)
 	if (r >= 0)
 		return;
 	if (err.status)
-		log_record(LOG_ERROR, "vsock", error_render(&err, text, sizeof(text)), NULL);
+		vsock_log_say(&vhost->log, LOG_ERROR, error_render(&err, text, sizeof(text)));
 	stop_running(vhost); /* the guest's last bytes, when QEMU has just exited */
 	hang_up(vhost);
 	vhost->ops->gone(vhost->owner);
@@ -524,7 +523,7 @@ static void on_connect(struct event_source *source, uint32_t events)
 	if (fd < 0)
 		return;
 	if (vhost_user_connected(vhost)) {
-		log_record(LOG_WARN, "vsock", "a second QEMU was refused", NULL);
+		vsock_log_say(&vhost->log, LOG_WARN, "a second QEMU was refused");
 		close(fd);
 		return;
 	}
@@ -589,4 +588,5 @@ void vhost_user_release(struct vhost_user *vhost)
 	if (vhost->path[0])
 		unlink(vhost->path);
 	vhost->path[0] = '\0';
+	vsock_log_end(&vhost->log);
 }

@@ -13,6 +13,7 @@
 #include "vsock/guest_memory.h"
 #include "vsock/vhost_message.h"
 #include "vsock/vring.h"
+#include "vsock/vsock_log.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,6 +62,7 @@ struct vhost_user {
 	uint64_t features, protocol_features;	  /* negotiated */
 	struct guest_memory memory;
 	struct vhost_ring rings[RING_COUNT];
+	struct vsock_log log;
 	bool running; /* both rings are mapped, kicked and enabled */
 };
 

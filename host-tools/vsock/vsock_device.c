@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "hard_limits.h"
 #include "vsock/vsock_device_internal.h"
 
@@ -131,8 +130,8 @@ static void end_all(struct vsock_device *dev)
 /* A ring that said something impossible: this driver gets nothing more until it starts again. */
 void vsock_device_break(struct vsock_device *dev)
 {
-	log_record(LOG_ERROR, "vsock",
-		"the guest broke its vsock ring; the device stops until reset", NULL);
+	vsock_log_say(&dev->vhost.log, LOG_ERROR,
+		"the guest broke its vsock ring; the device stops until reset");
 	dev->vhost.running = false;
 	for (unsigned i = 0; i < RING_COUNT; i++)
 		dev->vhost.rings[i].stopped_once = false; /* nothing to resume */
@@ -191,10 +190,9 @@ static bool on_account(struct vsock_connection *conn, ssize_t bytes)
 
 	if (bytes > 0 && (size_t)bytes > VSOCK_BACKLOG_TOTAL_MAX - dev->backlog) {
 		if (!dev->backlog_told)
-			log_record(LOG_WARN, "vsock",
+			vsock_log_say(&dev->vhost.log, LOG_WARN,
 				"too many bytes wait for clients that do not read: a connection of "
-				"the guest is reset",
-				NULL);
+				"the guest is reset");
 		dev->backlog_told = true;
 		return false;
 	}

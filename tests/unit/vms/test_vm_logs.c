@@ -1,5 +1,6 @@
 /* vm_logs: whose line is it, and a guest that will not stop talking. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -74,6 +75,37 @@ static void a_guest_that_will_not_stop(void **state)
 	assert_true(strchr(text, '\n') - text < VM_LOG_LINE_MAX);
 }
 
+/* A guest makes the keeper talk without end; what a library prints beside it lands there too. */
+static void a_keeper_that_will_not_stop(void **state)
+{
+	static const char line[] = "the guest broke its ring\n";
+	int out = dup(1), err = dup(2), fd, fds;
+
+	begin("own");
+	scratch_file("own/vm.log", "before\n");
+	fds = test_count_fds();
+	fd = open(scratch_path("own/vm.log"), O_WRONLY | O_APPEND);
+	fflush(stdout);
+	dup2(fd, 2);
+	close(fd);
+	vm_logs_take_stderr(&logs);
+	for (size_t i = 0; i < 3 * VM_LOG_MAX / sizeof(line); i++)
+		vm_logs_say(&logs, line, strlen(line));
+	vm_logs_say(&logs, "last\n", 5);
+	dprintf(2, "beside\n");
+	vm_logs_close(&logs);
+	dup2(out, 1);
+	dup2(err, 2);
+	assert_int_equal(test_count_fds(), fds - 3); /* its own three files are closed */
+	close(out);
+	close(err);
+	close(folder);
+	assert_in_range(size_of(scratch_path("own/vm.log")), 1, VM_LOG_MAX);
+	assert_in_range(size_of(scratch_path("own/vm.log.1")), VM_LOG_MAX / 2, VM_LOG_MAX);
+	assert_int_equal(size_of(scratch_path("own/vm.log.2")), -1);
+	assert_non_null(strstr(read_log(scratch_path("own/vm.log")), "ring\nlast\nbeside\n"));
+}
+
 static void a_folder_that_is_gone(void **state)
 {
 	int fds = test_count_fds();
@@ -87,6 +119,7 @@ static void a_folder_that_is_gone(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(lines_go_to_their_files),
 	cmocka_unit_test(a_guest_that_will_not_stop),
+	cmocka_unit_test(a_keeper_that_will_not_stop),
 	cmocka_unit_test(a_folder_that_is_gone),
 };
 

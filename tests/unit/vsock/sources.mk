@@ -8,4 +8,5 @@ HOST_UNIT_TESTS += \
 	tests/unit/vsock/test_vsock_device.c \
 	tests/unit/vsock/test_vsock_hostile.c \
 	tests/unit/vsock/test_vsock_listener.c \
+	tests/unit/vsock/test_vsock_log.c \
 	tests/unit/vsock/test_vsock_rules.c

@@ -5,6 +5,7 @@
 #include "vsock/vsock_device.h"
 
 #include "small_kernel.h"
+#include "vsock/vsock_log.h"
 
 static void test_guest_dials(void **state)
 {
@@ -194,6 +195,34 @@ static void test_reset(void **state)
 	assert_ended(other);
 }
 
+static unsigned complaints;
+
+static void count_complaint(const char *record, size_t len, void *context)
+{
+	complaints++;
+}
+
+/* Each time its driver starts again it breaks its ring: served every time, told of some times. */
+static void test_breaks_its_ring_for_ever(void **state)
+{
+	uint16_t bases[2];
+
+	complaints = 0;
+	log_set_sink(count_complaint, NULL);
+	start();
+	for (unsigned i = 0; i < 200; i++) {
+		fake_guest_avail(&guest, 1, FAKE_RING + 1); /* no such descriptor */
+		for (int k = 0; k < 20 && vsock_device_ready(dev); k++)
+			step(NULL);
+		assert_false(vsock_device_ready(dev));
+		fake_guest_stop(&guest, bases);
+		assert_int_equal(fake_guest_start(&guest, NULL), 0);
+	}
+	assert_in_range(complaints, 1, VSOCK_LOG_PER_MINUTE);
+	exchange(dial(1024), 1000);
+	log_set_sink(NULL, NULL);
+}
+
 /* QEMU 10 says RESET_DEVICE. */
 static void test_reset_message(void **state)
 {
@@ -305,6 +334,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(test_over_credit),
 	CASE(test_pause),
 	CASE(test_reset),
+	CASE(test_breaks_its_ring_for_ever),
 	CASE(test_reset_message),
 	CASE(test_qemu_gone),
 	CASE(test_second_qemu),

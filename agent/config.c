@@ -83,28 +83,31 @@ static const char *set_log_level(struct agent_config *config, const char *value)
 	return NULL;
 }
 
-static const char *set_server_addr(struct agent_config *config, const char *value)
+static const char *set_address(char *out, size_t size, const char *value)
 {
 	struct address address;
 
-	if (strlen(value) >= sizeof(config->server_addr))
+	if (strlen(value) >= size)
 		return "longer than 127 bytes";
 	if (address_parse(value, &address, NULL) < 0 || address.kind == ADDRESS_HVSOCK)
 		return "not vsock://CID:PORT, unix://PATH or unix://@NAME";
-	str_copy(config->server_addr, sizeof(config->server_addr), value);
+	str_copy(out, size, value);
 	return NULL;
+}
+
+static const char *set_server_addr(struct agent_config *config, const char *value)
+{
+	return set_address(config->server_addr, sizeof(config->server_addr), value);
+}
+
+static const char *set_also_listen(struct agent_config *config, const char *value)
+{
+	return set_address(config->also_listen, sizeof(config->also_listen), value);
 }
 
 static const char *set_passfd_addr(struct agent_config *config, const char *value)
 {
-	struct address address;
-
-	if (strlen(value) >= sizeof(config->passfd_addr))
-		return "longer than 127 bytes";
-	if (address_parse(value, &address, NULL) < 0 || address.kind == ADDRESS_HVSOCK)
-		return "not vsock://CID:PORT, unix://PATH or unix://@NAME";
-	str_copy(config->passfd_addr, sizeof(config->passfd_addr), value);
-	return NULL;
+	return set_address(config->passfd_addr, sizeof(config->passfd_addr), value);
 }
 
 /* As Kata's agent: 0 is "none". */
@@ -239,6 +242,7 @@ static const struct {
 	{"agent.passfd_listener_port", set_passfd_port},
 	{"agent.hotplug_timeout", set_hotplug_timeout},
 	{"agent.container_pipe_size", set_container_pipe_size},
+	{"cradle.also_listen", set_also_listen},
 	{"cradle.reserve", set_reserve},
 	{"cradle.memory", set_vm_memory},
 	{"cradle.kernel_memory", set_vm_kernel_memory},

@@ -22,6 +22,7 @@
 struct agent_config {
 	enum log_level log_level;
 	char server_addr[128];
+	char also_listen[128];	      /* a second address to listen at; "" = none */
 	char passfd_addr[128];	      /* where stdio connections come in; "" = nowhere */
 	uint32_t hotplug_timeout_s;   /* how long to wait for a device to appear */
 	uint32_t container_pipe_size; /* bytes of a container's stdio pipes; 0 = the kernel's

@@ -120,6 +120,14 @@ static int watch_signals(struct agent *agent, struct error *err)
 	return r < 0 ? error_errno(err, -r, "watch signals") : 0;
 }
 
+static int listen_at(struct agent *agent, const char *text, struct error *err)
+{
+	struct address address;
+	int r = address_parse(text, &address, err);
+
+	return r < 0 ? r : ttrpc_server_listen(agent->server, &address, err);
+}
+
 static int build(struct agent *agent, struct error *err)
 {
 	const struct sandbox_options options = {.init = agent->is_init,
@@ -130,7 +138,6 @@ static int build(struct agent *agent, struct error *err)
 		.passfd_address = agent->config.passfd_addr,
 		.run_directory = RUN_DIRECTORY,
 		.device_timeout_ms = agent->config.hotplug_timeout_s * 1000ull};
-	struct address address;
 	int r;
 
 	agent->loop = event_loop_new();
@@ -143,8 +150,6 @@ static int build(struct agent *agent, struct error *err)
 	r = watch_signals(agent, err);
 	if (r == 0)
 		r = sandbox_init(&agent->sandbox, agent->loop, &options, err);
-	if (r == 0)
-		r = address_parse(agent->config.server_addr, &address, err);
 	if (r < 0)
 		return r;
 	agent->server =
@@ -152,7 +157,10 @@ static int build(struct agent *agent, struct error *err)
 	if (!agent->server)
 		return error_errno(err, errno, "make the ttrpc server");
 	sandbox_service_set_end(end_agent, agent);
-	return ttrpc_server_listen(agent->server, &address, err);
+	r = listen_at(agent, agent->config.server_addr, err);
+	if (r == 0 && agent->config.also_listen[0])
+		r = listen_at(agent, agent->config.also_listen, err);
+	return r;
 }
 
 /*
@@ -171,6 +179,17 @@ static void stay_in_memory(void)
 	r = resident_lock();
 	if (r < 0)
 		log_printf(LOG_WARN, "root", "memory is not locked: %s", errno_name(r));
+}
+
+/* For GetMetrics: how long this took from the kernel's hand-over (start) on. */
+static void note_boot(struct agent *agent, uint64_t start, const struct boot *boot)
+{
+	uint64_t since = event_loop_now_ns() - start;
+
+	if (agent->is_init)
+		agent->sandbox.boot = (struct metrics_boot){.kernel_us = start / 1000,
+			.modules_us = boot->modules_ns / 1000,
+			.agent_us = (since - boot->modules_ns) / 1000};
 }
 
 static int run(struct agent *agent, struct error *err)
@@ -221,6 +240,7 @@ int main(int argc, char **argv)
 	static struct agent agent; /* static: large, and the first page faults happen at start */
 	const struct config_report report = {report_config, NULL};
 	struct boot boot = {.config = &agent.config, .report = &report};
+	const uint64_t start = event_loop_now_ns();
 	struct error err = ERROR_INIT;
 	char text[ERROR_RENDER_MAX];
 	int code, r;
@@ -241,8 +261,10 @@ int main(int argc, char **argv)
 		log_set_level(agent.config.log_level);
 		r = build(&agent, &err);
 	}
-	if (r == 0)
+	if (r == 0) {
+		note_boot(&agent, start, &boot);
 		r = run(&agent, &err);
+	}
 	if (r < 0)
 		log_record(LOG_CRIT, "root", "agent cannot go on", "error",
 			error_render(&err, text, sizeof(text)), NULL);

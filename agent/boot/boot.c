@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -150,9 +151,11 @@ static int step_environment(struct boot *boot, struct error *err)
 
 static int step_modules(struct boot *boot, struct error *err)
 {
+	uint64_t start = event_loop_now_ns();
 	struct boot_modules_result result =
 		boot_modules_load(BOOT_MODULES_LIST, boot->config->skip_modules, NULL, NULL);
 
+	boot->modules_ns = event_loop_now_ns() - start;
 	log_printf(LOG_DEBUG, "boot", "%u kernel modules loaded, %u skipped, %u failed",
 		result.loaded, result.skipped, result.failed);
 	return 0;

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "config.h"
@@ -17,6 +18,7 @@
 struct boot {
 	struct agent_config *config; /* filled by the step "config" from /proc/cmdline */
 	const struct config_report *report;
+	uint64_t modules_ns; /* what loading the modules took */
 };
 
 struct boot_step {

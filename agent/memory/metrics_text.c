@@ -157,6 +157,19 @@ static void oom_families(struct printer *p)
 				p->in->records[i]->time_unix_ns / 1000000 % 1000);
 }
 
+static void boot_family(struct printer *p)
+{
+	const struct metrics_boot *boot = &p->in->boot;
+
+	if (!boot->kernel_us)
+		return;
+	family(p, "cradle_boot_microseconds", "gauge",
+		"The guest's way to an agent that listens: kernel, then modules and agent.");
+	sample(p, "cradle_boot_microseconds", "agent", boot->agent_us);
+	sample(p, "cradle_boot_microseconds", "kernel", boot->kernel_us);
+	sample(p, "cradle_boot_microseconds", "modules", boot->modules_us);
+}
+
 static void own_families(struct printer *p)
 {
 	const Cradle__MemoryState *m = p->in->memory;
@@ -164,6 +177,7 @@ static void own_families(struct printer *p)
 
 	if (shown > METRICS_CONTAINERS_MAX)
 		shown = METRICS_CONTAINERS_MAX;
+	boot_family(p);
 	family(p, "cradle_container_memory_bytes", "gauge",
 		"Memory of a container; a limit of 18446744073709551615 is none.");
 	for (size_t i = 0; i < shown; i++)

@@ -27,6 +27,14 @@ enum {
 	METRICS_FILES
 };
 
+/* Process 1's way from the kernel to its listening socket. */
+struct metrics_boot {
+	uint64_t kernel_us; /* of the guest's clock, when the agent began; 0 = not process 1 */
+	uint64_t
+		modules_us; /* loading the initrd's modules: the kernel's work, for the most part */
+	uint64_t agent_us;  /* all the rest */
+};
+
 #define FILESYSTEMS_MAX 64
 
 /* One mounted file system, as statfs(2) tells. */
@@ -40,6 +48,7 @@ struct metrics_input {
 	const Cradle__MemoryState *memory;
 	const struct filesystem_use *filesystems;
 	size_t filesystem_count;
+	struct metrics_boot boot;
 	uint64_t scrapes, oom_events_dropped;
 	const uint64_t *oom_kills;		 /* by cause: OOM_CAUSES of them; NULL = all 0 */
 	const struct oom_record *const *records; /* oldest first */

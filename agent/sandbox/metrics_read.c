@@ -139,6 +139,7 @@ static void on_files(
 		.memory = &read->memory,
 		.filesystems = read->table->use,
 		.filesystem_count = read->table->count,
+		.boot = read->sandbox->boot,
 		.scrapes = scrapes + 1,
 		.oom_events_dropped = oom_monitor_dropped(read->sandbox->oom),
 		.oom_kills = oom_monitor_kills(read->sandbox->oom),

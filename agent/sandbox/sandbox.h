@@ -14,6 +14,7 @@
 #include "base/worker_process.h"
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_events.h"
+#include "memory/metrics_text.h"
 #include "memory/oom_monitor.h"
 #include "memory/stall_guard.h"
 #include "storage/storage.h"
@@ -38,9 +39,10 @@ struct sandbox_options {
 struct sandbox {
 	struct event_loop *loop;
 	struct sandbox_options options;
-	bool no_pivot; /* "/" is an initramfs */
-	bool created;  /* CreateSandbox has run */
-	bool ending;   /* DestroySandbox was called */
+	struct metrics_boot boot; /* main says it, once it listens */
+	bool no_pivot;		  /* "/" is an initramfs */
+	bool created;		  /* CreateSandbox has run */
+	bool ending;		  /* DestroySandbox was called */
 	char id[128];
 	char *guest_hook_path; /* CreateSandbox's; owned; NULL = none */
 	struct cgroup_root cgroup_root;

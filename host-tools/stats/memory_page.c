@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "stats/memory_layers.h"
+#include "stats/page_style.h"
 #include "vm/sizing.h"
 
 /* Above this the guest means "no limit" (the page counter's maximum, linux mm/page_counter). */
@@ -24,14 +25,10 @@
 #define HEIGHT 330
 
 static const char style[] =
-	"body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-	"color:#111;background:#fff}svg{width:100%;height:auto}svg text{font:11px system-ui,"
-	"sans-serif;fill:currentColor}table{border-collapse:collapse}td,th{padding:.15rem .8rem "
-	".15rem 0;text-align:right}td:first-child,th:first-child,td.w,th.w{text-align:left}"
-	".grid{stroke:currentColor;stroke-opacity:.15}.limit{stroke:#dc2626;stroke-width:1.5;"
-	"stroke-dasharray:6 4;fill:none}.set{stroke:#f97316;stroke-width:1.5;fill:none}"
-	".kill{stroke:#dc2626;stroke-width:1.5}i{display:inline-block;width:.8em;height:.8em;"
-	"margin-right:.5em}@media(prefers-color-scheme:dark){body{color:#e5e7eb;background:#111}}";
+	PAGE_STYLE ".limit{stroke:#dc2626;stroke-width:1.5;stroke-dasharray:6 4;fill:none}"
+		   ".set{stroke:#f97316;stroke-width:1.5;fill:none}"
+		   ".kill{stroke:#dc2626;stroke-width:1.5}i{display:inline-block;width:.8em;"
+		   "height:.8em;margin-right:.5em}";
 
 struct page {
 	const struct memory_history *history;

@@ -104,6 +104,31 @@ double bench_health(struct bench_agent *agent)
 	return end - start;
 }
 
+static double boot_metric(const char *text, const char *item)
+{
+	char line[64];
+	const char *at;
+
+	str_format(line, sizeof(line), "\ncradle_boot_microseconds{item=\"%s\"} ", item);
+	at = strstr(text, line);
+	if (!at)
+		bench_die("GetMetrics", "it does not tell of the boot");
+	return strtod(at + strlen(line), NULL);
+}
+
+void bench_boot(struct bench_agent *agent, struct bench_boot *boot)
+{
+	Grpc__GetMetricsRequest request = GRPC__GET_METRICS_REQUEST__INIT;
+	struct client_call c = {0};
+	const Grpc__Metrics *metrics = (const void *)call(
+		agent, &c, &grpc__agent_service__descriptor, "GetMetrics", &request);
+
+	boot->kernel = boot_metric(metrics->metrics, "kernel");
+	boot->modules = boot_metric(metrics->metrics, "modules");
+	boot->agent = boot_metric(metrics->metrics, "agent");
+	client_call_release(&c);
+}
+
 double bench_stats(struct bench_agent *agent, const char *id)
 {
 	Grpc__StatsContainerRequest stats = GRPC__STATS_CONTAINER_REQUEST__INIT;

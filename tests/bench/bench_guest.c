@@ -2,9 +2,9 @@
  * bench_guest: the bench's hand inside the guest. Started as PID 1 it forks itself and becomes the
  * agent, so that the agent under test is PID 1 of a guest as it always is, started by exec; the
  * child waits for the agent and takes one order a line on vsock port BENCH_PORT, answering each
- * with "OK numbers...\n" in microseconds (or what the order counts). It talks to the agent over
- * AF_VSOCK loopback (the module vsock_loopback is in the bench's initrd), and starts crun and the
- * bare floor.
+ * with "OK numbers...\n" in microseconds (or what the order counts). It talks to the agent over the
+ * unix socket that cradle.also_listen= made, reads what StatsContainer reads, and starts crun and
+ * the bare floor.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <seccomp.h>
+
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -27,14 +29,16 @@
 #include "base/socket.h"
 #include "base/strings.h"
 #include "bench/bench_calls.h"
+#include "memory/memory_stats.h"
 
 #define AGENT	   "/bench/cradle-agent"
 #define BUNDLE	   "/run/bench"
+#define CONTAINERS "/sys/fs/cgroup/cradle"
 #define OOM_GROUP  "/sys/fs/cgroup/cradle/bench-oom"
+#define FILTER	   "/run/bench/filter"
 #define FLOOR_ROOT "/sys/fs/cgroup/cradle/floor"
 
 static struct bench_agent agent;
-static double agent_start_us, agent_listens_us;
 
 /* ---- programs -------------------------------------------------------------------------------- */
 
@@ -76,9 +80,9 @@ static double run(const char *const *argv)
 	return bench_now_us() - start;
 }
 
-static double run_floor(bool all, bool storages)
+static double run_floor(bool all, bool storages, bool seccomp)
 {
-	const char *argv[10] = {"/bench/bare_floor"};
+	const char *argv[12] = {"/bench/bare_floor"};
 	char text[64] = "";
 	size_t n = 1;
 	ssize_t got;
@@ -91,6 +95,10 @@ static double run_floor(bool all, bool storages)
 		argv[n++] = "-d";
 		argv[n++] = "/dev/vda";
 	}
+	if (seccomp) {
+		argv[n++] = "-s";
+		argv[n++] = FILTER;
+	}
 	argv[n++] = BENCH_ROOTFS;
 	argv[n++] = FLOOR_ROOT;
 	argv[n++] = "/bin/true";
@@ -102,6 +110,23 @@ static double run_floor(bool all, bool storages)
 	got = read(out[0], text, sizeof(text) - 1);
 	close(out[0]);
 	return got > 0 ? strtod(text, NULL) : 0;
+}
+
+/* The bundle's profile as instructions, for the bare floor. */
+static void write_filter(void)
+{
+	scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	_cleanup_fd_ int fd = open(FILTER, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	int r = context && fd >= 0 ? 0 : -EIO;
+
+	for (size_t i = 0; r == 0 && i < SECCOMP_RULES; i++)
+		r = seccomp_rule_add(context, SCMP_ACT_ALLOW,
+			seccomp_syscall_resolve_name(bench_seccomp_names()[i]), 0);
+	if (r == 0)
+		r = seccomp_export_bpf(context, fd);
+	if (r < 0)
+		bench_die(FILTER, errno_name(r));
+	seccomp_release(context);
 }
 
 /* ---- crun's bundle: the same container as bench_calls asks the agent for --------------------- */
@@ -228,6 +253,33 @@ static void count_work(double *out)
 	out[1] = switches ? strtod(switches + strlen("\nctxt "), NULL) : 0;
 }
 
+/* ---- statistics ------------------------------------------------------------------------------ */
+
+/* The files that StatsContainer reads, as plainly as it can be done: open, read to the end, close.
+ */
+static double read_stats(const char *id)
+{
+	static char buffer[16384];
+	double start = bench_now_us();
+	_cleanup_fd_ int dir = -1;
+	char path[128];
+
+	str_format(path, sizeof(path), CONTAINERS "/%s", id);
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		bench_die(path, strerror(errno));
+	for (size_t i = 0; i < memory_stats_file_count; i++) {
+		int fd = openat(dir, memory_stats_files[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			continue; /* as on every kernel without that controller */
+		while (read(fd, buffer, sizeof(buffer)) > 0)
+			;
+		close(fd);
+	}
+	return bench_now_us() - start;
+}
+
 /* ---- OOM kills ------------------------------------------------------------------------------- */
 
 static void reset_clock(void)
@@ -307,32 +359,31 @@ static size_t obey(char *line, double out[64])
 {
 	char *word = strsep(&line, " "), *arg = line ? line : (char *)"";
 
-	if (str_eq(word, "boot")) {
-		out[0] = agent_listens_us - agent_start_us;
-		out[1] = agent_start_us; /* the clock starts with the kernel */
-		return 2;
-	}
 	if (str_eq(word, "container")) {
 		bench_container(&agent, (enum bench_kind)atol(arg), out);
 		return BENCH_STEPS;
 	}
 	if (str_eq(word, "floor"))
-		out[0] = run_floor(strchr(arg, 'a'), strchr(arg, 's'));
+		out[0] = run_floor(strchr(arg, 'a'), strchr(arg, 's'), strchr(arg, 'f'));
 	else if (str_eq(word, "crun"))
 		out[0] = run_crun(str_eq(arg, "seccomp") ? BUNDLE "/seccomp" : BUNDLE "/plain");
 	else if (str_eq(word, "exec"))
 		out[0] = bench_exec(&agent, arg);
 	else if (str_eq(word, "stats"))
 		out[0] = bench_stats(&agent, arg);
+	else if (str_eq(word, "statsbare"))
+		out[0] = read_stats(arg);
 	else if (str_eq(word, "clock"))
 		out[0] = bench_now_us();
 	else if (str_eq(word, "oombare"))
 		out[0] = oom_bare();
 	else if (str_eq(word, "oomagent"))
 		out[0] = oom_agent();
-	else if (str_eq(word, "health"))
-		out[0] = bench_health(&agent);
-	else if (str_eq(word, "hold"))
+	else if (str_eq(word, "health")) {
+		for (size_t i = 0; i < BENCH_TRIPS; i++)
+			out[i] = bench_health(&agent);
+		return BENCH_TRIPS;
+	} else if (str_eq(word, "hold"))
 		bench_hold(&agent, arg), out[0] = 0;
 	else if (str_eq(word, "drop"))
 		bench_drop(&agent, arg), out[0] = 0;
@@ -373,11 +424,11 @@ static void take_orders(void)
 	struct error err = ERROR_INIT;
 	int sock, fd;
 
-	bench_connect(&agent, "vsock://1:1024");
-	agent_listens_us = bench_now_us();
+	bench_connect(&agent, "unix://" BENCH_SOCKET);
 	write_bundle(BUNDLE "/plain", false, "\"/bin/true\"");
 	write_bundle(BUNDLE "/seccomp", true, "\"/bin/true\"");
 	write_bundle(BUNDLE "/sleep", false, "\"/bin/sleep\",\"1000000\"");
+	write_filter();
 	spawn(bare, -1);
 	sock = address_listen(&address, 4, &err);
 	if (sock < 0)
@@ -390,7 +441,6 @@ static void take_orders(void)
 
 int main(int argc, char *argv[])
 {
-	agent_start_us = bench_now_us();
 	if (getpid() != 1)
 		bench_die("bench_guest", "must be PID 1");
 	signal(SIGPIPE, SIG_IGN);

@@ -1,13 +1,15 @@
 /*
  * bench_host: `make bench`. Boots guests, one for the figures (initrd with bench_guest, crun and
  * the bare programs) and some only to time the boot, gives bench_guest its orders, makes the calls
- * that come from the host, prints the table and writes the JSON. Rounds are interleaved: each round
- * takes one sample of everything, so that a disturbance of the machine meets all alike.
+ * that come from the host, prints the table and writes the JSON and the page. Rounds are
+ * interleaved: each round takes one sample of everything, so that a disturbance of the machine
+ * meets all alike.
  *
- *   bench_host CRADLE KERNEL INITRD BENCH_INITRD ROOTFS AGENT OUTPUT [quick]
+ *   bench_host CRADLE KERNEL INITRD BENCH_INITRD ROOTFS AGENT FOLDER [quick|transfers]
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "bench/bench_calls.h"
+#include "bench/bench_page.h"
 #include "bench/bench_rows.h"
 
 #include "agent.pb-c.h"
@@ -30,7 +33,6 @@
 #define MIB	      (1024 * 1024)
 #define SEGMENT_BYTES (16ull * MIB)
 #define SEGMENTS      4 /* 64 MiB a transfer, a sample each 16 MiB */
-#define ECHOES	      20
 #define ECHO_BYTES    64
 
 /* How much of each; medians of at least 30 in a full run. */
@@ -39,12 +41,12 @@ struct amounts {
 	unsigned few, some, many; /* containers alive, for StatsContainer */
 	unsigned crowd, heap;	  /* the same, for PSS */
 };
-static const struct amounts full = {30, 8, 5, 1, 20, 100, 50, 200};
-static const struct amounts quick = {8, 2, 1, 1, 20, 0, 50, 0};
+static const struct amounts full = {30, 8, 30, 1, 20, 100, 50, 200};
+static const struct amounts quick = {8, 2, 3, 1, 20, 0, 50, 0};
 static const struct amounts *amounts = &full;
 
 static struct {
-	const char *cradle, *kernel, *initrd, *bench_initrd, *rootfs, *agent, *output;
+	const char *cradle, *kernel, *initrd, *bench_initrd, *rootfs, *agent, *folder;
 } paths;
 
 static char folder[] = "/tmp/cradle-bench-XXXXXX";
@@ -65,6 +67,7 @@ static void become_cradle(const char *initrd, int in, int out)
 	/* V=1: what the guest prints, bench_guest's complaints among it, on standard error */
 	execl(paths.cradle, "cradle", "run", "--hold", "--listen", listen_at, "--rootfs",
 		paths.rootfs, "--kernel", paths.kernel, "--initrd", initrd, "--memory", "512M",
+		"--append", "cradle.also_listen=unix://" BENCH_SOCKET,
 		getenv("V") ? "--verbose" : NULL, NULL);
 	bench_die(paths.cradle, strerror(errno));
 }
@@ -114,12 +117,17 @@ static void bench_boots(void)
 	for (unsigned i = 0; i < amounts->boots; i++) {
 		double start = bench_now_us();
 		struct bench_agent agent;
+		struct bench_boot boot;
 		struct guest guest;
 
 		guest_start(&guest, paths.initrd);
 		bench_connect(&agent, port(AGENT_PORT));
 		bench_health(&agent);
 		row_add(LAUNCH, bench_now_us() - start);
+		bench_boot(&agent, &boot);
+		row_add(BOOT_KERNEL, boot.kernel);
+		row_add(BOOT_MODULES, boot.modules);
+		row_add(BOOT_AGENT, boot.agent);
 		ttrpc_client_free(agent.client);
 		event_loop_free(agent.loop);
 		start = bench_now_us();
@@ -219,7 +227,7 @@ static void echo_once(int fd)
 {
 	char buffer[ECHO_BYTES] = {'x'};
 
-	for (int i = 0; i < ECHOES; i++) {
+	for (int i = 0; i < BENCH_TRIPS; i++) {
 		double start = bench_now_us();
 
 		if (fd_write_full(fd, buffer, sizeof(buffer)) != sizeof(buffer) ||
@@ -231,7 +239,7 @@ static void echo_once(int fd)
 
 static void host_health(struct bench_agent *agent)
 {
-	for (int i = 0; i < ECHOES; i++)
+	for (int i = 0; i < BENCH_TRIPS; i++)
 		row_add(HOST_HEALTH, bench_health(agent));
 }
 
@@ -292,7 +300,7 @@ static double clock_offset(void)
 {
 	double best = 1e12, offset = 0;
 
-	for (int i = 0; i < ECHOES; i++) {
+	for (int i = 0; i < BENCH_TRIPS; i++) {
 		double start = bench_now_us(), guest[1] = {0}, end;
 
 		order(guest, 1, "clock");
@@ -367,6 +375,7 @@ static void warm_up(struct bench_agent *agent)
 	}
 	order(us, 1, "floor");
 	order(us, 1, "floor s");
+	order(us, 1, "floor f");
 	order(us, 1, "crun");
 	order(us, 1, "crun seccomp");
 	bench_container(agent, BENCH_PLAIN, us);
@@ -378,15 +387,16 @@ static void containers(struct bench_agent *agent)
 
 	for (unsigned i = 0; i < amounts->rounds; i++) {
 		sample(FLOOR, "floor");
-		sample_container(LOOP_CONTAINER, BENCH_PLAIN);
+		sample_container(LOCAL_CONTAINER, BENCH_PLAIN);
 		sample(CRUN, "crun");
 		sample(FLOOR_ALL, "floor a");
 		host_container(agent);
+		sample(FLOOR_SECCOMP, "floor f");
 		sample(FLOOR_STORAGES, "floor s");
-		sample_container(LOOP_STORAGES, BENCH_STORAGES);
-		sample_container(LOOP_SECCOMP, BENCH_SECCOMP);
+		sample_container(LOCAL_STORAGES, BENCH_STORAGES);
+		sample_container(LOCAL_SECCOMP, BENCH_SECCOMP);
 		sample(CRUN_SECCOMP, "crun seccomp");
-		sample(LOOP_HEALTH, "health");
+		sample(LOCAL_HEALTH, "health");
 		host_health(agent);
 		echo_once(echo);
 		sample_work();
@@ -435,28 +445,32 @@ static void weigh(enum bench_row row)
 	row_add(THREADS, values[2]);
 }
 
-static void stats(enum bench_row row)
+/* bare: the row of bare reads, which ours and ours from the host follow. */
+static void stats(struct bench_agent *agent, enum bench_row bare)
 {
-	for (unsigned i = 0; i < amounts->rounds; i++)
-		sample(row, "stats held0");
+	for (unsigned i = 0; i < amounts->rounds; i++) {
+		sample(bare, "statsbare held0");
+		sample((enum bench_row)(bare + 1), "stats held0");
+		row_add((enum bench_row)(bare + 2), bench_stats(agent, "held0"));
+	}
 }
 
-static void alive_ones(void)
+static void alive_ones(struct bench_agent *agent)
 {
 	have(amounts->few);
 	weigh(PSS_1);
-	stats(STATS_1);
+	stats(agent, BARE_STATS_1);
 	for (unsigned i = 0; i < amounts->rounds; i++)
-		sample(LOOP_EXEC, "exec held0");
+		sample(LOCAL_EXEC, "exec held0");
 	for (unsigned i = 0; i < amounts->rounds; i += 10)
 		sample(CRUN_EXEC, "crunexec");
 	have(amounts->some);
-	stats(STATS_20);
+	stats(agent, BARE_STATS_20);
 	have(amounts->crowd);
 	weigh(PSS_50);
 	if (amounts->many) {
 		have(amounts->many);
-		stats(STATS_100);
+		stats(agent, BARE_STATS_100);
 	}
 	if (amounts->heap) {
 		have(amounts->heap);
@@ -471,7 +485,6 @@ static void bench_guest(void)
 {
 	struct bench_agent agent;
 	struct guest guest;
-	double boot[2];
 	struct stat st;
 
 	guest_start(&guest, paths.bench_initrd);
@@ -479,10 +492,6 @@ static void bench_guest(void)
 	orders = fdopen(bench_dial(port(BENCH_PORT)), "r+");
 	if (!orders || fd_set_nonblock(fileno(orders), false) < 0)
 		bench_die("orders", strerror(errno));
-	if (order(boot, 2, "boot") == 2) {
-		row_add(GUEST_AGENT, boot[0]);
-		row_add(GUEST_KERNEL, boot[1]);
-	}
 	if (stat(paths.agent, &st) == 0)
 		row_add(AGENT_BYTES, (double)st.st_size);
 	weigh(PSS_REST);
@@ -497,7 +506,7 @@ static void bench_guest(void)
 	transfers(&agent);
 	if (!only_transfers) {
 		progress("many containers alive: statistics, exec, memory");
-		alive_ones();
+		alive_ones(&agent);
 	}
 	fclose(orders);
 	ttrpc_client_free(agent.client);
@@ -526,14 +535,29 @@ static void name_machine(char *out, size_t size)
 			*p = ' ';
 }
 
+static void write_file(
+	const char *name, void (*print)(FILE *out, const char *machine), const char *machine)
+{
+	char path[PATH_MAX];
+	FILE *out;
+
+	str_format(path, sizeof(path), "%s/%s", paths.folder, name);
+	out = fopen(path, "we");
+	if (!out)
+		bench_die(path, strerror(errno));
+	print(out, machine);
+	if (fclose(out) != 0)
+		bench_die(path, strerror(errno));
+	printf("%s\n", path);
+}
+
 int main(int argc, char *argv[])
 {
 	char machine[256];
-	FILE *json;
 
 	if (argc < 8) {
 		fprintf(stderr, "usage: bench_host CRADLE KERNEL INITRD BENCH_INITRD ROOTFS AGENT "
-				"OUTPUT [quick|transfers]\n");
+				"FOLDER [quick|transfers]\n");
 		return 2;
 	}
 	memcpy(&paths, argv + 1, sizeof(paths));
@@ -555,9 +579,7 @@ int main(int argc, char *argv[])
 	progress("done");
 	rmdir(folder);
 	rows_print(stdout, machine);
-	json = fopen(paths.output, "we");
-	if (!json)
-		bench_die(paths.output, strerror(errno));
-	rows_print_json(json, machine);
-	return fclose(json) == 0 ? 0 : 1;
+	write_file("bench.json", rows_print_json, machine);
+	write_file("index.html", bench_page, machine);
+	return 0;
 }

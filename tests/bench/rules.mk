@@ -1,5 +1,5 @@
 # make bench: how fast, beside crun and beside the least that could be done; never a part of make test.
-#   make bench            a table, and build/bench/bench.json; under ten minutes under TCG
+#   make bench            a table; build/bench/bench.json, build/bench/index.html; under ten minutes under TCG
 #   make bench QUICK=1    fewer rounds, about two minutes
 #   make bench-relay      its second part alone: what cradle relay adds to a direct connection (relay.mk)
 #   make bench TRANSFERS=1   bulk output and the bare transfer, nothing else
@@ -16,9 +16,9 @@ $(BENCH)/bare_floor $(BENCH)/bare_vsock $(BENCH)/oom_hog: $(BENCH)/%: $(BUILD)/o
 $(BENCH_GUEST): $(call bench-objs,bench_guest bench_calls) $(GUEST_ARCHIVES) $(BUILD)/.ldflags
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) $(GUEST_LIBS) -Wl,--end-group
-$(BENCH_HOST): $(call bench-objs,bench_host bench_calls bench_rows) $(GUEST_ARCHIVES)
+$(BENCH_HOST): $(call bench-objs,bench_host bench_calls bench_page bench_rows) $(GUEST_ARCHIVES)
 	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D) && $(CC) -no-pie -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) $(GUEST_LIBS) -Wl,--end-group
+	$(Q)mkdir -p $(@D) && $(CC) -no-pie -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) $(GUEST_LIBS) -Wl,--end-group -lm
 
 # Two archives in a row, as the kernel takes them: the usual initrd with bench_guest as /init, then /bench.
 $(BENCH_IMG): $(BENCH_GUEST) $(BENCH)/bare_floor $(BENCH)/bare_vsock $(BENCH)/oom_hog $(BUILD)/cradle-agent tests/bench/make-tree tests/bench/modules.txt $(INITRD_FROM) $(if $(KERNEL),,$(FETCHED_KERNEL)/release)
@@ -35,5 +35,5 @@ deps-bench:
 	$(Q)rootfs-builder/install-packages build run bench
 run-bench: all kernel $(INITRD_IMG) rootfs $(BENCH_HOST) $(BENCH_IMG)
 	$(Q)mkdir -p build/bench
-	$(Q)$(BENCH_HOST) build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(BENCH_IMG) $(DEMO_ROOTFS) $(BUILD)/cradle-agent build/bench/bench.json $(if $(TRANSFERS),transfers,$(if $(QUICK),quick))
+	$(Q)$(BENCH_HOST) build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(BENCH_IMG) $(DEMO_ROOTFS) $(BUILD)/cradle-agent build/bench $(if $(TRANSFERS),transfers,$(if $(QUICK),quick))
 include tests/bench/relay.mk

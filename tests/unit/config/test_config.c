@@ -64,6 +64,7 @@ static void test_every_key(void **state)
 {
 	struct agent_config config = parse(
 		"console=ttyS0 agent.log=debug agent.server_addr=unix:///run/a.sock "
+		"cradle.also_listen=unix:///run/b.sock "
 		"agent.hotplug_timeout=17 agent.container_pipe_size=65536 cradle.reserve=33554433 "
 		"cradle.memory=134217728 cradle.kernel_memory=40 cradle.cpus=3 "
 		"cradle.oom_window=250 cradle.stall_guard=kill,90,30 "
@@ -72,6 +73,7 @@ static void test_every_key(void **state)
 
 	assert_int_equal(config.log_level, LOG_DEBUG);
 	assert_string_equal(config.server_addr, "unix:///run/a.sock");
+	assert_string_equal(config.also_listen, "unix:///run/b.sock");
 	assert_int_equal(config.hotplug_timeout_s, 17);
 	assert_int_equal(config.container_pipe_size, 65536);
 	assert_int_equal(config.reserve, 33554433);
@@ -114,7 +116,7 @@ static void test_quotes(void **state)
 static void test_bad_values_are_reported_and_defaulted(void **state)
 {
 	static const char *const bad[] = {"agent.log=", "agent.log=loud", "agent.log=DEBUG",
-		"agent.server_addr=", "agent.server_addr=tcp://1.2.3.4:5",
+		"agent.server_addr=", "cradle.also_listen=b", "agent.server_addr=tcp://1.2.3.4:5",
 		"agent.server_addr=vsock://x:1024", "agent.server_addr=hvsock:///a:1024",
 		"agent.hotplug_timeout=-1", "agent.hotplug_timeout=3s",
 		"agent.hotplug_timeout=3601", "agent.hotplug_timeout=99999999999999999999",

@@ -59,7 +59,9 @@ static const char *text(void)
 					       .sized = true,
 					       .victim_anon = 77};
 	static const struct oom_record *const records[] = {&old, &sized, &latest};
-	const struct metrics_input in = {files, &memory, &filesystem, 1, 9, 4, kills, records, 3};
+	const struct metrics_input in = {files, &memory, &filesystem, 1,
+		{.kernel_us = 900000, .modules_us = 70000, .agent_us = 8000}, 9, 4, kills, records,
+		3};
 
 	buffer_init(&out, 1 << 20);
 	assert_int_equal(metrics_text(&in, &out), 0);
@@ -131,9 +133,9 @@ static const char *family(const char *at, char *name, size_t size)
 
 static void test_every_family_sorted(void **state)
 {
-	static const char *const expected[] = {"cradle_container_memory_bytes",
-		"cradle_container_oom_kills_total", "cradle_containers",
-		"cradle_guest_memory_bytes", "cradle_oom_events_dropped_total",
+	static const char *const expected[] = {"cradle_boot_microseconds",
+		"cradle_container_memory_bytes", "cradle_container_oom_kills_total",
+		"cradle_containers", "cradle_guest_memory_bytes", "cradle_oom_events_dropped_total",
 		"cradle_oom_kills_total", "cradle_oom_last_bytes", "cradle_oom_last_time_seconds",
 		"kata_agent_io_stat", "kata_agent_proc_stat", "kata_agent_proc_status",
 		"kata_agent_scrape_count", "kata_agent_threads", "kata_agent_total_rss",
@@ -158,7 +160,9 @@ static void test_every_family_sorted(void **state)
 
 static void test_values(void **state)
 {
-	static const char *const lines[] = {
+	static const char *const lines[] = {"cradle_boot_microseconds{item=\"agent\"} 8000\n",
+		"cradle_boot_microseconds{item=\"kernel\"} 900000\n",
+		"cradle_boot_microseconds{item=\"modules\"} 70000\n",
 		"cradle_container_memory_bytes{container_id=\"c1\",item=\"usage\"} 33\n",
 		"cradle_container_oom_kills_total{container_id=\"c1\"} 2\n",
 		"cradle_guest_memory_bytes{item=\"unexplained\"} -5\n",
@@ -204,7 +208,7 @@ static void test_values(void **state)
 /* Nothing could be read: still a text that parses. And one that does not fit is an error. */
 static void test_nothing_there(void **state)
 {
-	struct metrics_input in = {files, &memory, NULL, 0, 1, 0, NULL, NULL, 0};
+	struct metrics_input in = {.files = files, .memory = &memory, .scrapes = 1};
 	const char *at;
 	char name[64];
 
@@ -213,6 +217,12 @@ static void test_nothing_there(void **state)
 		set(i, NULL);
 	memory.n_containers = 0;
 	memory.guest = NULL;
+	assert_false(strstr(text(), "cradle_boot") == NULL);
+	buffer_release(&out);
+	buffer_init(&out, 1 << 20);
+	assert_int_equal(metrics_text(&in, &out), 0);
+	assert_null(strstr((char *)out.data, "cradle_boot"));
+	buffer_release(&out);
 	for (at = text(); *at;)
 		at = family(at, name, sizeof(name));
 	buffer_release(&out);

@@ -138,10 +138,14 @@
 #define PROCESSES_MAX  1024
 /*
  * Groups a container may nest below its own, in depth and number (cgroup.max.depth and
- * cgroup.max.descendants; the kernel refuses more with EAGAIN). Their removal is done by the loop.
+ * cgroup.max.descendants; the kernel refuses more with EAGAIN). v1 has no such files: there, of
+ * more nested groups only so many are looked at in one go (for processes to kill), and none for OOM
+ * kills, which the log says; deeper ones keep their container from being removed.
  */
 #define CGROUP_DEPTH_MAX       32
 #define CGROUP_DESCENDANTS_MAX 4096
+/* Groups removed before others have their turn: 2 to 5 ms (23 to 77 us each were measured). */
+#define CGROUP_REMOVE_TURN 64
 /* Memory of one launch plan: the spec is bounded by its call's arena, the plan is no larger. */
 #define LAUNCH_ARENA_MAX CALL_ARENA_MAX
 

@@ -327,6 +327,8 @@ int cgroup_remove(struct cgroup *cgroup)
 		str_format(path, sizeof(path), "%s%s", cgroup->root->v1.list[i].mount,
 			relative_path(cgroup));
 		one = cgroup_tree_remove(path);
+		if (one == -EINPROGRESS)
+			return one;
 		if (r == 0)
 			r = one;
 	}

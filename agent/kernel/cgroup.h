@@ -113,7 +113,8 @@ int cgroup_populated(const struct cgroup *cgroup);
 /*
  * rmdir of the group, its descendants and the ancestors that cgroup_create() made, for this group
  * or another (as far as they are empty), in every hierarchy. 0 also when it is gone already; -EBUSY
- * while a process is in it: may be tried again.
+ * while a process is in it: may be tried again. -EINPROGRESS: some are removed, more are left;
+ * to be called again in the loop's next turn.
  */
 int cgroup_remove(struct cgroup *cgroup);
 void cgroup_release(struct cgroup *cgroup); /* closes fd, forgets; removes nothing */

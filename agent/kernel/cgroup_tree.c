@@ -77,7 +77,13 @@ int cgroup_tree_make(const char *mount, const char *path, cgroup_made_fn visit, 
 	return r;
 }
 
-static int walk(int parent, unsigned depth, cgroup_tree_fn visit, void *context)
+struct tree_walk {
+	cgroup_tree_fn visit;
+	void *context;
+	unsigned left; /* groups that may still be visited */
+};
+
+static int walk(struct tree_walk *all, int parent, unsigned depth)
 {
 	_cleanup_dir_ DIR *dir = NULL;
 	struct dirent *entry;
@@ -98,12 +104,15 @@ static int walk(int parent, unsigned depth, cgroup_tree_fn visit, void *context)
 			continue;
 		if (depth == 0)
 			return -ELOOP;
+		if (all->left == 0)
+			return -E2BIG;
+		all->left--;
 		child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (child < 0)
 			continue;
-		r = walk(child, depth - 1, visit, context);
+		r = walk(all, child, depth - 1);
 		if (r == 0)
-			r = visit(fd, entry->d_name, child, context);
+			r = all->visit(fd, entry->d_name, child, all->context);
 		close(child);
 		if (r != 0)
 			return r;
@@ -113,21 +122,29 @@ static int walk(int parent, unsigned depth, cgroup_tree_fn visit, void *context)
 
 int cgroup_tree_walk(int dir, cgroup_tree_fn visit, void *context)
 {
-	return walk(dir, CGROUP_DEPTH_MAX, visit, context);
+	struct tree_walk all = {visit, context, CGROUP_DESCENDANTS_MAX};
+
+	return walk(&all, dir, CGROUP_DEPTH_MAX);
 }
 
+/* What is left starts the next turn: nothing has to be remembered. */
 static int remove_one(int parent, const char *name, int dir, void *context)
 {
-	return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+	unsigned *left = context;
+
+	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return -errno;
+	return --*left == 0 ? -EINPROGRESS : 0;
 }
 
 static int remove_below(const char *path)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	unsigned left = CGROUP_REMOVE_TURN;
 
 	if (fd < 0)
 		return -errno;
-	return cgroup_tree_walk(fd, remove_one, NULL);
+	return cgroup_tree_walk(fd, remove_one, &left);
 }
 
 int cgroup_tree_remove(const char *path)

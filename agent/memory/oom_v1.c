@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/strings.h"
 #include "kernel/cgroup_tree.h"
@@ -119,14 +121,21 @@ int oom_v1_read(struct oom_v1 *v1, const char *dir, struct oom_counters *ret)
 {
 	_cleanup_fd_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	uint64_t below_now = 0, failcnt, here, below;
+	int r;
 
 	if (fd < 0)
 		return -errno;
 	if (faccessat(fd, "memory.oom_control", R_OK, 0) < 0)
 		return -errno;
-	cgroup_tree_walk(fd, add_kills, &below_now);
+	r = cgroup_tree_walk(fd, add_kills, &below_now);
 	here = grown(&v1->here, kills_in(fd));
-	below = grown(&v1->below, below_now);
+	/* of a part, which part is not known: nothing is told rather than something wrong */
+	below = r == 0 ? grown(&v1->below, below_now) : 0;
+	if (r < 0 && !v1->partial)
+		log_printf(LOG_WARN, "oom",
+			"%s: kills in its nested groups are not told while these are so many: %s",
+			dir, errno_name(-r));
+	v1->partial = r < 0;
 	if (here + below > 0) {
 		failcnt = control_number(dir, "memory.failcnt") +
 			  control_number(dir, "memory.memsw.failcnt");

@@ -4,12 +4,14 @@
  *
  * The eventfd is signalled when the kernel begins to look for a victim, before the kill is counted
  * in memory.oom_control: so the counters are looked at again for a while after it. They count the
- * group alone: groups that the container has made inside are added up at each look. What was hit is
- * told by memory.failcnt of the container's own limit. Reads control files inline; never sleeps.
+ * group alone: groups that the container has made inside are added up at each look (none while they
+ * are more, or deeper, than cgroup_tree_walk() goes). What was hit is told by memory.failcnt of the
+ * container's own limit. Reads control files inline; never sleeps.
  */
 #ifndef MEMORY_OOM_V1_H
 #define MEMORY_OOM_V1_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/event_loop.h"
@@ -20,6 +22,7 @@ struct oom_v1 {
 	struct event_timer again;
 	unsigned again_ms;
 	void (*look)(struct oom_v1 *v1); /* the counters may have changed */
+	bool partial;			 /* more groups than are looked at: said once */
 	uint64_t here, below, failcnt;	 /* as last read; failcnt: at the last kill */
 	struct oom_counters sum;	 /* what they came to in this container's life */
 };

@@ -110,6 +110,13 @@ static bool any_process_lives(const struct container *container)
 
 static void look_again_later(struct container *container);
 
+static void remove_group(struct container *container);
+
+static void on_next_groups(struct event_task *task)
+{
+	remove_group(container_of(task, struct container, task));
+}
+
 static void remove_group(struct container *container)
 {
 	struct error err = ERROR_INIT;
@@ -119,6 +126,14 @@ static void remove_group(struct container *container)
 	oom_target_remove(&container->oom);
 	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
 	r = cgroup_remove(&container->cgroup);
+	/* past the time for killing only if nobody can be making them anew */
+	if (r == -EINPROGRESS && (event_timer_running(&container->teardown_timer) ||
+					 cgroup_populated(&container->cgroup) == 0)) {
+		event_task_defer(container->sandbox->loop, &container->task, on_next_groups);
+		return;
+	}
+	if (r == -EINPROGRESS)
+		r = -ETIMEDOUT;
 	if (r == -EBUSY && event_timer_running(&container->teardown_timer)) {
 		look_again_later(container);
 		return;
@@ -199,6 +214,7 @@ static void give_up(struct container *container, const struct error *err)
 		container->id, "error", error_render(err, text, sizeof(text)), NULL);
 	event_timer_stop(&container->teardown_timer);
 	event_timer_stop(&container->look_again);
+	event_task_cancel(&container->task);
 	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
 	if (container->step != STEP_DONE) {
 		helper_cancel(&container->helper);

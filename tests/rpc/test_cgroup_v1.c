@@ -7,6 +7,7 @@
 #include "lib/agent_fixture.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -397,6 +398,58 @@ static void test_kill_in_a_nested_group(void **state)
 	agent_assert_census(&agent, &before);
 }
 
+/* 5,000 groups in memory's hierarchy and in the one where the agent looks for processes. */
+#define MANY 5000
+static void make_many(const char *id)
+{
+	char path[300];
+
+	for (int i = 0; i < MANY; i++) {
+		str_format(path, sizeof(path), "/sys/fs/cgroup/memory/cradle-test-%d/%s/%d",
+			(int)getpid(), id, i);
+		assert_int_equal(mkdir(path, 0755), 0);
+		str_format(path, sizeof(path), "%s/%d", group_path(id), i);
+		/* home may be the same, or a cgroup2, which allows fewer */
+		if (mkdir(path, 0755) < 0)
+			assert_true(errno == EEXIST || errno == EAGAIN);
+	}
+}
+
+/*
+ * A container that has made more groups than are looked at in one go: kills of its own are told, by
+ * whatever way; its removal goes on turn by turn, between which calls are answered.
+ */
+static void test_very_many_nested_groups(void **state)
+{
+	Grpc__RemoveContainerRequest remove = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
+	struct pending removal, event;
+	unsigned answered = 0;
+	char script[200];
+
+	str_format(script, sizeof(script), "read go; (%s); echo on; sleep 1000", hog);
+	run_with_limit("many", script, 64 * MIB);
+	make_many("many");
+	agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+	container_write(&agent, "many", "", "go\n");
+	agent_await(&agent, &event);
+	assert_string_equal(((Grpc__OOMEvent *)event.call.response)->container_id, "many");
+	pending_release(&event);
+	container_expect_line(&agent, "many", "on\n");
+	remove.container_id = (char *)"many";
+	agent_begin(&agent, NULL, &removal, "RemoveContainer", &remove);
+	while (!removal.done) {
+		agent_ok(&agent, "Check", &check);
+		answered++;
+	}
+	assert_int_equal(removal.code, 0);
+	pending_release(&removal);
+	/* at least 78 turns in memory's hierarchy alone */
+	assert_true(answered >= 20);
+	agent_assert_census(&agent, &before);
+}
+
 /* SIGKILL is none, nor a clean exit, nor a removal, nor files in the page cache. */
 static void test_no_event_without_oom(void **state)
 {
@@ -594,6 +647,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_oom_event_before_exit),
 	cmocka_unit_test(test_event_per_kill_of_a_child),
 	cmocka_unit_test(test_kill_in_a_nested_group),
+	cmocka_unit_test(test_very_many_nested_groups),
 	cmocka_unit_test(test_no_event_without_oom),
 	cmocka_unit_test(test_statistics),
 	cmocka_unit_test(test_kill_of_all_in_a_fork_storm),

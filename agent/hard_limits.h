@@ -127,6 +127,12 @@
  */
 #define AGENT_RESERVE_BYTES (32ull << 20)
 
+/*
+ * How often the guest's size is looked at when it has a balloon or a virtio-mem device: neither
+ * tells of all that it does. Without them there is no tick; memory blocks are told by uevents.
+ */
+#define GUEST_SIZE_LOOK_MS 1000
+
 /* ---- containers and processes -------------------------------------------------------------------
  */
 

@@ -13,13 +13,19 @@
 #include "base/parse.h"
 #include "base/strings.h"
 
-int kmsg_open(void)
+int kmsg_open_oldest(void)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-	if (fd < 0)
-		return -errno;
-	lseek(fd, 0, SEEK_END);
+	return fd < 0 ? -errno : fd;
+}
+
+int kmsg_open(void)
+{
+	int fd = kmsg_open_oldest();
+
+	if (fd >= 0)
+		lseek(fd, 0, SEEK_END);
 	return fd;
 }
 
@@ -109,15 +115,21 @@ static bool parse_killed(const char *line, const char *pid, struct kmsg_oom *ret
 }
 
 /* What a process writes to /dev/kmsg never has the kernel's own facility, 0. */
+static const char *kernel_line(const char *record)
+{
+	const char *line = strchr(record, ';');
+
+	return line && strtoul(record, NULL, 10) < 8 ? line + 1 : NULL;
+}
+
 bool kmsg_parse_oom(const char *record, struct kmsg_oom *ret)
 {
 	static const char *const killed[] = {
 		"Memory cgroup out of memory: Killed process ", "Out of memory: Killed process "};
-	const char *line = strchr(record, ';');
+	const char *line = kernel_line(record);
 
-	if (!line || strtoul(record, NULL, 10) >= 8)
+	if (!line)
 		return false;
-	line++;
 	if (str_starts(line, "oom-kill:"))
 		return parse_summary(line, ret);
 	for (size_t i = 0; i < ARRAY_SIZE(killed); i++)
@@ -126,12 +138,19 @@ bool kmsg_parse_oom(const char *record, struct kmsg_oom *ret)
 	return false;
 }
 
-bool kmsg_next_oom(int fd, struct kmsg_oom *ret)
+bool kmsg_parse_requested(const char *record, uint32_t *device, uint64_t *bytes)
 {
-	char record[2048];
+	const char *line = kernel_line(record);
 
+	return line && sscanf(line, "virtio_mem virtio%" SCNu32 ": requested size: %" SCNx64,
+			       device, bytes) == 2;
+}
+
+/* One record, NUL-terminated; false: there is none (yet). */
+static bool next_record(int fd, char *record, size_t size)
+{
 	for (;;) {
-		ssize_t n = read(fd, record, sizeof(record) - 1);
+		ssize_t n = read(fd, record, size - 1);
 
 		if (n < 0 && (errno == EPIPE || errno == EINTR || errno == EINVAL))
 			continue; /* EPIPE: records were overwritten, the next read goes on after
@@ -139,7 +158,26 @@ bool kmsg_next_oom(int fd, struct kmsg_oom *ret)
 		if (n <= 0)
 			return false;
 		record[n] = '\0';
+		return true;
+	}
+}
+
+bool kmsg_next_oom(int fd, struct kmsg_oom *ret)
+{
+	char record[2048];
+
+	while (next_record(fd, record, sizeof(record)))
 		if (kmsg_parse_oom(record, ret))
 			return true;
-	}
+	return false;
+}
+
+bool kmsg_next_requested(int fd, uint32_t *device, uint64_t *bytes)
+{
+	char record[2048];
+
+	while (next_record(fd, record, sizeof(record)))
+		if (kmsg_parse_requested(record, device, bytes))
+			return true;
+	return false;
 }

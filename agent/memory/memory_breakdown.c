@@ -14,26 +14,11 @@ void memory_guest_files(const char *names[], char *agent, size_t size, int agent
 	str_format(agent, size, "/proc/%d/smaps_rollup", agent_pid);
 	names[GUEST_MEMINFO] = "/proc/meminfo";
 	names[GUEST_ZONEINFO] = "/proc/zoneinfo";
+	names[GUEST_VMSTAT] = "/proc/vmstat";
 	names[GUEST_IOMEM] = "/proc/iomem";
 	names[GUEST_PRESSURE] = "/proc/pressure/memory";
 	names[GUEST_AGENT] = agent;
 	names[GUEST_WORKER] = "/proc/self/smaps_rollup";
-}
-
-/* "Name:   123 kB" at a line's start, in bytes; 0 when it is not there. */
-static uint64_t kilobytes(const struct worker_file *file, const char *name)
-{
-	size_t len = strlen(name);
-	uint64_t value;
-
-	if (file->errnum)
-		return 0;
-	for (const char *line = file->text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, name, len) == 0 && line[len] == ':')
-			return sscanf(line + len + 1, "%" SCNu64, &value) == 1 ? value * 1024 : 0;
-	}
-	return 0;
 }
 
 /* Free pages that CPUs keep in lists of their own. */
@@ -49,26 +34,6 @@ static uint64_t percpu_lists(const struct worker_file *zoneinfo)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Sum of the ranges that are System RAM. An ordinary user is shown addresses of 0: unknown. */
-static uint64_t system_ram(const struct worker_file *iomem)
-{
-	uint64_t sum = 0, from, to;
-
-	if (iomem->errnum)
-		return 0;
-	for (const char *line = iomem->text; line; line = strchr(line, '\n')) {
-		char what[16] = "";
-
-		line += *line == '\n';
-		if (*line == ' ' ||
-			sscanf(line, "%" SCNx64 "-%" SCNx64 " : %15[^\n]", &from, &to, what) != 3)
-			continue;
-		if (str_starts(what, "System RAM") && to > from)
-			sum += to - from + 1;
-	}
-	return sum;
-}
-
 static uint64_t less(uint64_t whole, uint64_t part)
 {
 	return whole > part ? whole - part : 0;
@@ -78,18 +43,19 @@ static uint64_t less(uint64_t whole, uint64_t part)
 static void kernel_lines(
 	const struct worker_file *meminfo, const struct memory_group *c, struct memory_breakdown *b)
 {
-	uint64_t stacks = kilobytes(meminfo, "KernelStack");
-	uint64_t reclaimable =
-		less(kilobytes(meminfo, "KReclaimable"), kilobytes(meminfo, "SReclaimable"));
+	uint64_t stacks = meminfo_bytes(meminfo, "KernelStack");
+	uint64_t reclaimable = less(
+		meminfo_bytes(meminfo, "KReclaimable"), meminfo_bytes(meminfo, "SReclaimable"));
 
-	b->reserved = less(b->vm, b->total);
-	b->slab = less(kilobytes(meminfo, "Slab") + reclaimable, c->slab);
+	b->reserved = less(b->vm, b->total + b->size.balloon - b->size.balloon_in_total);
+	b->reserved += b->size.tables;
+	b->slab = less(meminfo_bytes(meminfo, "Slab") + reclaimable, c->slab);
 	b->stack = less(stacks, c->stack);
 	b->page_tables =
-		less(kilobytes(meminfo, "PageTables") + kilobytes(meminfo, "SecPageTables"),
+		less(meminfo_bytes(meminfo, "PageTables") + meminfo_bytes(meminfo, "SecPageTables"),
 			c->page_tables);
-	b->percpu = less(kilobytes(meminfo, "Percpu"), c->percpu);
-	b->vmalloc = less(kilobytes(meminfo, "VmallocUsed"), stacks + c->vmalloc);
+	b->percpu = less(meminfo_bytes(meminfo, "Percpu"), c->percpu);
+	b->vmalloc = less(meminfo_bytes(meminfo, "VmallocUsed"), stacks + c->vmalloc);
 }
 
 static void process_lines(
@@ -97,33 +63,35 @@ static void process_lines(
 {
 	const struct worker_file *meminfo = &files[GUEST_MEMINFO];
 	const struct worker_file *agent = &files[GUEST_AGENT], *worker = &files[GUEST_WORKER];
-	uint64_t anon = kilobytes(agent, "Pss_Anon") + kilobytes(worker, "Pss_Anon");
+	uint64_t anon = meminfo_bytes(agent, "Pss_Anon") + meminfo_bytes(worker, "Pss_Anon");
 
-	b->agent = kilobytes(agent, "Pss") + kilobytes(worker, "Pss");
-	b->other_processes = less(kilobytes(meminfo, "AnonPages"), c->anon + anon);
+	b->agent = meminfo_bytes(agent, "Pss") + meminfo_bytes(worker, "Pss");
+	b->other_processes = less(meminfo_bytes(meminfo, "AnonPages"), c->anon + anon);
 	/* The agent's program is a file in the page cache. */
-	b->page_cache = less(kilobytes(meminfo, "Cached") + kilobytes(meminfo, "Buffers"),
+	b->page_cache = less(meminfo_bytes(meminfo, "Cached") + meminfo_bytes(meminfo, "Buffers"),
 		c->file + less(b->agent, anon));
 }
 
 int memory_breakdown_of(const struct worker_file *files, const struct memory_group *containers,
-	struct memory_breakdown *ret)
+	const struct guest_hints *hints, struct memory_breakdown *ret)
 {
 	const struct worker_file *meminfo = &files[GUEST_MEMINFO];
-	struct memory_breakdown b = {.total = kilobytes(meminfo, "MemTotal")};
+	struct memory_breakdown b = {0};
 	uint64_t explained;
 
-	if (b.total == 0)
+	if (guest_size_of(meminfo, &files[GUEST_VMSTAT], &files[GUEST_IOMEM], hints, &b.size) < 0)
 		return -EPROTO;
-	b.vm = system_ram(&files[GUEST_IOMEM]);
+	b.total = b.size.total;
+	b.vm = b.size.plugged;
 	b.containers = memory_group_held(containers);
-	b.huge_pages = kilobytes(meminfo, "Hugetlb");
-	b.free = kilobytes(meminfo, "MemFree") + percpu_lists(&files[GUEST_ZONEINFO]);
+	b.huge_pages = meminfo_bytes(meminfo, "Hugetlb");
+	b.free = meminfo_bytes(meminfo, "MemFree") + percpu_lists(&files[GUEST_ZONEINFO]);
 	kernel_lines(meminfo, containers, &b);
 	process_lines(files, containers, &b);
 	memory_pressure_parse(&files[GUEST_PRESSURE], &b.pressure);
 	explained = b.slab + b.stack + b.page_tables + b.percpu + b.vmalloc + b.agent +
-		    b.other_processes + b.page_cache + b.containers + b.huge_pages + b.free;
+		    b.other_processes + b.page_cache + b.containers + b.huge_pages + b.free +
+		    b.size.tables + b.size.balloon_in_total;
 	b.unexplained = (int64_t)b.total - (int64_t)explained;
 	*ret = b;
 	return 0;

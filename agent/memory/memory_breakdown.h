@@ -13,12 +13,14 @@
 
 #include <stdint.h>
 
+#include "memory/guest_size.h"
 #include "memory/memory_group.h"
 
 /* The files memory_breakdown_of() expects. */
 enum {
 	GUEST_MEMINFO,
 	GUEST_ZONEINFO,
+	GUEST_VMSTAT,
 	GUEST_IOMEM,
 	GUEST_PRESSURE,
 	GUEST_AGENT,  /* smaps_rollup of the agent */
@@ -27,11 +29,12 @@ enum {
 };
 
 struct memory_breakdown {
-	uint64_t vm; /* RAM the firmware gave; 0 = /proc/iomem does not tell (not root) */
+	uint64_t vm; /* RAM that is plugged; 0 = /proc/iomem does not tell (not root) */
 	uint64_t total;
 	uint64_t reserved, slab, stack, page_tables, percpu, vmalloc;
 	uint64_t agent, other_processes, page_cache, containers, huge_pages, free;
 	int64_t unexplained;
+	struct guest_size size; /* its balloon is a line of the breakdown too */
 	struct memory_pressure pressure;
 };
 
@@ -46,6 +49,6 @@ void memory_guest_files(const char *names[], char *agent, size_t size, int agent
  * sum. 0, or -EPROTO without a /proc/meminfo.
  */
 int memory_breakdown_of(const struct worker_file *files, const struct memory_group *containers,
-	struct memory_breakdown *ret);
+	const struct guest_hints *hints, struct memory_breakdown *ret);
 
 #endif

@@ -1,1 +1,1 @@
-AGENT_SRC += $(addprefix agent/memory/, control_file.c memory_breakdown.c memory_group.c memory_stats.c memory_stats_parts.c memory_stats_v1.c metrics_text.c oom_cause.c oom_levels.c oom_monitor.c oom_record.c oom_v1.c pressure_watch.c stall_guard.c)
+AGENT_SRC += $(addprefix agent/memory/, control_file.c guest_size.c memory_breakdown.c memory_group.c memory_stats.c memory_stats_parts.c memory_stats_v1.c metrics_text.c oom_cause.c oom_levels.c oom_monitor.c oom_record.c oom_v1.c pressure_watch.c stall_guard.c)

@@ -79,6 +79,21 @@ static void wire_group(
 	out->pressure = memory_pressure_to_wire(arena, &group->pressure);
 }
 
+static void wire_size(
+	const struct sandbox *sandbox, const struct guest_size *size, Cradle__GuestMemory *out)
+{
+	const struct memory_blocks *blocks = &sandbox->guest_memory.hints.blocks;
+
+	out->requested_bytes = size->requested;
+	out->online_bytes = size->online;
+	out->balloon_bytes = size->balloon;
+	out->block_bytes = blocks->block_bytes;
+	out->blocks_online = blocks->online;
+	out->blocks_offline = blocks->offline;
+	if (sandbox->options.init)
+		out->available_bytes = guest_memory_room(sandbox, size->promised);
+}
+
 static Cradle__GuestMemory *wire_guest(
 	struct memory_state *read, const struct memory_breakdown *b, const struct memory_group *all)
 {
@@ -105,6 +120,7 @@ static Cradle__GuestMemory *wire_guest(
 	out->unexplained_bytes = b->unexplained;
 	out->removed_container_bytes = b->containers > held ? b->containers - held : 0;
 	out->containers_limit_bytes = all->limit;
+	wire_size(read->sandbox, &b->size, out);
 	out->pressure = memory_pressure_to_wire(read->arena, &b->pressure);
 	return out;
 }
@@ -145,7 +161,8 @@ static void on_guest(
 			all = read->sum;
 			all.limit = UINT64_MAX;
 		}
-		result = memory_breakdown_of(files + MEMORY_GROUP_FILES, &all, &breakdown);
+		result = memory_breakdown_of(files + MEMORY_GROUP_FILES, &all,
+			&read->sandbox->guest_memory.hints, &breakdown);
 	}
 	if (result == 0) {
 		read->response->guest = wire_guest(read, &breakdown, &all);

@@ -30,38 +30,13 @@ static int is_rootfs(const struct mount_entry *entry, void *context)
 	return str_eq(entry->mount_point, "/") && str_eq(entry->fstype, "rootfs");
 }
 
-/* memory.max of the parent group: what the guest has, less what the agent and the kernel need. */
-static int limit_containers(struct sandbox *sandbox, struct error *err)
-{
-	char meminfo[4096], path[PATH_MAX], value[32];
-	const char *total;
-	uint64_t bytes;
-	int r;
-
-	r = (int)file_read("/proc/meminfo", meminfo, sizeof(meminfo));
-	if (r < 0)
-		return error_errno(err, -r, "read /proc/meminfo");
-	total = strstr(meminfo, "MemTotal:");
-	if (!total || sscanf(total + strlen("MemTotal:"), "%" SCNu64, &bytes) != 1)
-		return error_errno(err, EPROTO, "find MemTotal in /proc/meminfo");
-	bytes *= 1024;
-	if (bytes <= sandbox->options.memory_reserve)
-		return error_errno(err, ENOMEM,
-			"the guest has %" PRIu64 " bytes, all of them reserved (%" PRIu64 ")",
-			bytes, sandbox->options.memory_reserve);
-	str_format(value, sizeof(value), "%" PRIu64, bytes - sandbox->options.memory_reserve);
-	path_join(path, sizeof(path), sandbox->cgroup_root.base, "memory.max");
-	r = file_write(path, value);
-	return r < 0 ? error_errno(err, -r, "write %s to %s", value, path) : 0;
-}
-
 static int open_groups(struct sandbox *sandbox, struct error *err)
 {
 	int r = cgroup_root_open(
 		&sandbox->cgroup_root, sandbox->options.init ? PARENT_GROUP : NULL, err);
 
 	if (r == 0 && sandbox->options.init)
-		r = limit_containers(sandbox, err);
+		r = guest_memory_limit(sandbox, err);
 	return r;
 }
 
@@ -104,6 +79,8 @@ int sandbox_init(struct sandbox *sandbox, struct event_loop *loop,
 	sandbox->worker = worker_new(loop);
 	if (!sandbox->worker)
 		return error_errno(err, errno, "fork the worker process");
+	if (options->init)
+		guest_memory_watch(sandbox);
 	return str_empty(options->passfd_address) ? 0 : listen_for_streams(sandbox, err);
 }
 
@@ -111,6 +88,7 @@ void sandbox_release(struct sandbox *sandbox)
 {
 	while (!list_empty(&sandbox->containers))
 		container_free(list_entry(sandbox->containers.next, struct container, node));
+	guest_memory_release(&sandbox->guest_memory);
 	network_release(sandbox);
 	passfd_free(sandbox->passfd);
 	worker_free(sandbox->worker);

@@ -17,6 +17,7 @@
 #include "memory/metrics_text.h"
 #include "memory/oom_monitor.h"
 #include "memory/stall_guard.h"
+#include "sandbox/guest_memory.h"
 #include "storage/storage.h"
 
 #include "agent.pb-c.h"
@@ -49,7 +50,8 @@ struct sandbox {
 	struct cgroup_events *cgroup_events;
 	struct oom_monitor *oom;
 	struct worker *worker;
-	struct passfd *passfd; /* NULL: none is listened for */
+	struct guest_memory guest_memory; /* watched when we are PID 1 */
+	struct passfd *passfd;		  /* NULL: none is listened for */
 	struct storage_table storages;
 	struct list_node containers;
 	unsigned container_count;

@@ -48,6 +48,7 @@ static void fill_owners(const Cradle__GuestMemory *g, struct history_sample *sam
 	sample->owner[OWNER_PAGE_CACHE] = g->page_cache_bytes;
 	sample->owner[OWNER_CONTAINERS] = g->container_bytes;
 	sample->owner[OWNER_HUGE_PAGES] = g->huge_page_bytes;
+	sample->owner[OWNER_BALLOON] = g->balloon_bytes;
 	sample->owner[OWNER_UNEXPLAINED] =
 		g->unexplained_bytes > 0 ? (uint64_t)g->unexplained_bytes : 0;
 	sample->owner[OWNER_FREE] = g->free_bytes;

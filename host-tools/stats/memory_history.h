@@ -27,6 +27,7 @@ enum memory_owner {
 	OWNER_PAGE_CACHE,
 	OWNER_CONTAINERS, /* all of them; the picture splits it */
 	OWNER_HUGE_PAGES,
+	OWNER_BALLOON,
 	OWNER_UNEXPLAINED, /* what no line explains, when it is above 0 */
 	OWNER_FREE,
 	MEMORY_OWNERS,

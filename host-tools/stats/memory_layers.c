@@ -12,6 +12,7 @@ static const struct {
 	[OWNER_PAGE_CACHE] = {"page cache of no container", "#eab308"},
 	[OWNER_CONTAINERS] = {"other containers", "#1e3a8a"},
 	[OWNER_HUGE_PAGES] = {"huge pages", "#78350f"},
+	[OWNER_BALLOON] = {"lent to the host (balloon)", "#f9a8d4"},
 	[OWNER_UNEXPLAINED] = {"no line explains", "#ec4899"},
 	[OWNER_FREE] = {"free", "#d1d5db"},
 };

@@ -121,6 +121,7 @@ static int print_guest(const Cradle__GuestMemory *g, bool plain, struct buffer *
 		{g->page_cache_bytes, plain ? "page cache" : "page cache of no container"},
 		{g->container_bytes, "containers"},
 		{g->huge_page_bytes, "huge pages"},
+		{g->balloon_bytes, "lent to the host (balloon)"},
 		{g->free_bytes, "free"},
 	};
 	int r = buffer_printf(out, "\nGUEST\n");
@@ -139,9 +140,39 @@ static int print_guest(const Cradle__GuestMemory *g, bool plain, struct buffer *
 	return r;
 }
 
+/* Only when it is news: the three numbers differ, or blocks wait to be used. */
+static int print_size(const Cradle__GuestMemory *g, struct buffer *out)
+{
+	const struct {
+		bool told;
+		uint64_t bytes;
+		const char *what;
+	} lines[] = {
+		{g->requested_bytes && g->requested_bytes != g->vm_bytes, g->requested_bytes,
+			"is asked for by the hypervisor"},
+		{g->online_bytes != g->vm_bytes, g->online_bytes, "of the VM are online"},
+		{g->available_bytes != g->containers_limit_bytes, g->available_bytes,
+			"may be promised to containers"},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(lines); i++)
+		if (lines[i].told)
+			r = print_line(out, lines[i].bytes, lines[i].what);
+	if (r == 0 && g->blocks_offline)
+		r = buffer_printf(out, "  %10u  of %u memory blocks are offline\n",
+			g->blocks_offline, g->blocks_online + g->blocks_offline);
+	return r;
+}
+
 int stats_table(const Cradle__MemoryState *state, bool plain, struct buffer *out)
 {
 	int r = print_containers(state, plain, out);
 
-	return r == 0 && state->guest ? print_guest(state->guest, plain, out) : r;
+	if (r == 0 && state->guest)
+		r = print_guest(state->guest, plain, out);
+	/* none: an agent of before, a plain one, or one that is not PID 1 */
+	return r == 0 && state->guest && state->guest->available_bytes
+		       ? print_size(state->guest, out)
+		       : r;
 }

@@ -4,3 +4,4 @@ UNIT_TESTS += tests/unit/kernel/test_mount.c tests/unit/kernel/test_cgroup_tree.
 UNIT_TESTS += tests/unit/kernel/test_cgroup_devices.c
 UNIT_TESTS += tests/unit/kernel/test_kmsg.c
 UNIT_TESTS += tests/unit/kernel/test_net_address.c
+UNIT_TESTS += tests/unit/kernel/test_uevent.c

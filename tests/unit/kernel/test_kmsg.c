@@ -94,11 +94,31 @@ static void test_other_lines(void **state)
 	assert_false(kmsg_parse_oom("6,1,2,-;oom-kill:x,task_memcg=/a,task=b,pid=no,uid=0", &oom));
 }
 
+/* As 6.1 writes it when a device's size is asked for. */
+static void test_virtio_mem(void **state)
+{
+	uint32_t device;
+	uint64_t bytes;
+
+	assert_true(kmsg_parse_requested("6,300,5000,-;virtio_mem virtio12: requested size: "
+					 "0xc000000\n SUBSYSTEM=virtio\n",
+		&device, &bytes));
+	assert_int_equal(device, 12);
+	assert_int_equal(bytes, 192 * 1024 * 1024);
+	assert_false(kmsg_parse_requested(
+		"6,1,5,-;virtio_mem virtio12: plugged size: 0x8000000\n", &device, &bytes));
+	/* what a program wrote to /dev/kmsg */
+	assert_false(kmsg_parse_requested(
+		"12,1,5,-;virtio_mem virtio12: requested size: 0x1\n", &device, &bytes));
+	assert_false(kmsg_parse_requested("6", &device, &bytes));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_plain),
 	cmocka_unit_test(test_names_of_tasks),
 	cmocka_unit_test(test_names_of_groups),
 	cmocka_unit_test(test_sizes),
 	cmocka_unit_test(test_other_lines),
+	cmocka_unit_test(test_virtio_mem),
 };
 TEST_MAIN(tests)

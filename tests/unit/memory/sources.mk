@@ -2,3 +2,4 @@ UNIT_TESTS += $(addprefix tests/unit/memory/, test_oom_cause.c test_memory_stats
 UNIT_TESTS += tests/unit/memory/test_memory_breakdown.c
 UNIT_TESTS += tests/unit/memory/test_metrics_text.c
 UNIT_TESTS += tests/unit/memory/test_memory_stats_v1.c
+UNIT_TESTS += tests/unit/memory/test_guest_size.c

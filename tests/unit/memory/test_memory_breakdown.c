@@ -13,6 +13,7 @@
 
 static struct worker_file guest[MEMORY_GUEST_FILES];
 static struct worker_file group[MEMORY_GROUP_FILES];
+static const struct guest_hints as_booted;
 
 static void set(struct worker_file *file, const char *text)
 {
@@ -42,6 +43,7 @@ static void set_all(void)
 		"00001000-0009ffff : System RAM\n"
 		"000a0000-000fffff : Reserved\n  000f0000-000fffff : System ROM\n"
 		"00100000-06ffffff : System RAM\n  01000000-01ffffff : Kernel code\n");
+	set(&guest[GUEST_VMSTAT], "nr_free_pages 10\nballoon_inflate 0\nballoon_deflate 0\n");
 	set(&guest[GUEST_PRESSURE], NULL);
 	set(&guest[GUEST_AGENT],
 		"00400000-7ffc0000 ---p 00000000 00:00 0 [rollup]\n"
@@ -104,7 +106,7 @@ static void test_every_page_once(void **state)
 
 	set_all();
 	memory_group_parse(group, &c);
-	assert_int_equal(memory_breakdown_of(guest, &c, &b), 0);
+	assert_int_equal(memory_breakdown_of(guest, &c, &as_booted, &b), 0);
 	assert_int_equal(b.vm, 0x9f000 + 0x6f00000);
 	assert_int_equal(b.total, 100000 * KIB);
 	assert_int_equal(b.reserved, b.vm - b.total);
@@ -125,6 +127,32 @@ static void test_every_page_once(void **state)
 	assert_false(b.pressure.known);
 }
 
+/* A balloon is a line of its own; the tables of what was added are the kernel's. */
+static void test_a_size_that_changes(void **state)
+{
+	struct guest_hints hints = {.boot_ram = 0x9f000 + 0x6f00000};
+	struct memory_group c;
+	struct memory_breakdown before, b;
+
+	set_all();
+	memory_group_parse(group, &c);
+	assert_int_equal(memory_breakdown_of(guest, &c, &hints, &before), 0);
+	set(&guest[GUEST_VMSTAT], "balloon_inflate 11\nballoon_deflate 1\n");
+	assert_int_equal(memory_breakdown_of(guest, &c, &hints, &b), 0);
+	assert_int_equal(b.size.balloon, 10 * (uint64_t)sysconf(_SC_PAGESIZE));
+	assert_int_equal(b.reserved, before.reserved - b.size.balloon);
+	assert_int_equal(b.unexplained, before.unexplained);
+	hints.devices.balloon_gives_way = true;
+	assert_int_equal(memory_breakdown_of(guest, &c, &hints, &b), 0);
+	assert_int_equal(b.reserved, before.reserved);
+	assert_int_equal(b.unexplained, before.unexplained - (int64_t)b.size.balloon);
+	set(&guest[GUEST_VMSTAT], NULL);
+	hints.boot_ram -= 0x700000;
+	assert_int_equal(memory_breakdown_of(guest, &c, &hints, &b), 0);
+	assert_int_equal(b.reserved, before.reserved + b.size.tables);
+	assert_int_equal(b.unexplained, before.unexplained - (int64_t)b.size.tables);
+}
+
 /* More counted than there is: said as a negative rest, never wrapped. */
 static void test_counted_twice(void **state)
 {
@@ -137,12 +165,12 @@ static void test_counted_twice(void **state)
 	set(&guest[GUEST_AGENT], NULL);
 	set(&guest[GUEST_WORKER], NULL);
 	set(&guest[GUEST_IOMEM], "00000000-00000000 : System RAM\n");
-	assert_int_equal(memory_breakdown_of(guest, &none, &b), 0);
+	assert_int_equal(memory_breakdown_of(guest, &none, &as_booted, &b), 0);
 	assert_int_equal(b.unexplained, -200 * 1024);
 	assert_int_equal(b.vm, 0);
 	assert_int_equal(b.reserved, 0);
 	set(&guest[GUEST_MEMINFO], NULL);
-	assert_int_equal(memory_breakdown_of(guest, &none, &b), -EPROTO);
+	assert_int_equal(memory_breakdown_of(guest, &none, &as_booted, &b), -EPROTO);
 }
 
 static void test_names(void **state)
@@ -160,6 +188,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_group),
 	cmocka_unit_test(test_group_of_old_kernel),
 	cmocka_unit_test(test_every_page_once),
+	cmocka_unit_test(test_a_size_that_changes),
 	cmocka_unit_test(test_counted_twice),
 	cmocka_unit_test(test_names),
 };

@@ -102,9 +102,34 @@ static void test_plain(void **state)
 	assert_non_null(strstr(text, "12.03 %          -\n"));
 }
 
+/* Three numbers are shown when they are three. */
+static void test_size(void **state)
+{
+	fill();
+	guest.available_bytes = guest.containers_limit_bytes;
+	guest.online_bytes = guest.requested_bytes = guest.vm_bytes;
+	assert_null(strstr(table(false), "online"));
+	assert_null(strstr(table(false), "balloon"));
+	assert_null(strstr(table(false), "hypervisor"));
+	assert_null(strstr(table(false), "promised"));
+	assert_null(strstr(table(false), "offline"));
+	guest.online_bytes = 211 * MIB;
+	guest.requested_bytes = 467 * MIB;
+	guest.available_bytes = 128 * MIB;
+	guest.blocks_online = 2;
+	guest.blocks_offline = 1;
+	guest.balloon_bytes = 48 * MIB;
+	assert_non_null(strstr(table(false), "48 MiB  lent to the host (balloon)\n"));
+	assert_non_null(strstr(table(false), "467 MiB  is asked for by the hypervisor\n"));
+	assert_non_null(strstr(table(false), "211 MiB  of the VM are online\n"));
+	assert_non_null(strstr(table(false), "128 MiB  may be promised to containers\n"));
+	assert_non_null(strstr(table(false), "1  of 3 memory blocks are offline\n"));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_table),
 	cmocka_unit_test(test_guest),
 	cmocka_unit_test(test_plain),
+	cmocka_unit_test(test_size),
 };
 TEST_MAIN(tests)

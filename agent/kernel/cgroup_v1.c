@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +15,7 @@
 #include "base/path.h"
 #include "base/strings.h"
 #include "kernel/cgroup.h"
-#include "kernel/cgroup_tree.h"
+#include "kernel/cgroup_procs.h"
 #include "kernel/cgroup_versions.h"
 
 /* Rounds of looking for processes that were forked while others were being killed. */
@@ -45,54 +44,12 @@ void cgroup_v1_fill_cpuset(const char *dir)
 
 /* ---- processes ---- */
 
-typedef void (*process_fn)(pid_t pid, void *context);
-
-struct process_walk {
-	process_fn fn; /* NULL: only count */
-	void *context;
-	size_t count;
-};
-
-/* cgroup.procs may be longer than any buffer: read as it comes. */
-static int read_procs(int dir, struct process_walk *walk)
-{
-	_cleanup_file_ FILE *file = NULL;
-	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC), pid;
-
-	if (fd < 0)
-		return errno == ENOENT || errno == ENODEV ? 0 : -errno;
-	file = fdopen(fd, "r");
-	if (!file) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while (fscanf(file, "%d", &pid) == 1) {
-		walk->count++;
-		/* 0: in a PID namespace that we cannot see into */
-		if (walk->fn && pid > 0)
-			walk->fn(pid, walk->context);
-	}
-	return 0;
-}
-
-static int read_child(int parent, const char *name, int dir, void *context)
-{
-	return read_procs(dir, context);
-}
-
-static int for_each_process(int dir, struct process_walk *walk)
-{
-	int r = read_procs(dir, walk);
-
-	return r < 0 ? r : cgroup_tree_walk(dir, read_child, walk);
-}
-
 int cgroup_v1_populated(int fd)
 {
-	struct process_walk walk = {0};
-	int r = for_each_process(fd, &walk);
+	size_t count;
+	int r = cgroup_procs_for_each(fd, NULL, &count);
 
-	return r < 0 ? r : walk.count > 0;
+	return r < 0 ? r : count > 0;
 }
 
 int cgroup_v1_freeze(const struct cgroup *cgroup, bool freeze)
@@ -102,7 +59,7 @@ int cgroup_v1_freeze(const struct cgroup *cgroup, bool freeze)
 	return cgroup_write(cgroup, "freezer", "freezer.state", freeze ? "FROZEN" : "THAWED");
 }
 
-static void kill_one(pid_t pid, void *context)
+static void kill_one(pid_t pid)
 {
 	kill(pid, SIGKILL);
 }
@@ -118,12 +75,12 @@ int cgroup_v1_kill(const struct cgroup *cgroup)
 
 	cgroup_v1_freeze(cgroup, true);
 	for (int i = 0; i < KILL_ROUNDS && r == 0; i++) {
-		struct process_walk walk = {.fn = kill_one};
+		size_t count;
 
-		r = for_each_process(cgroup->fd, &walk);
-		if (i > 0 && walk.count == before)
+		r = cgroup_procs_for_each(cgroup->fd, kill_one, &count);
+		if (i > 0 && count == before)
 			break;
-		before = walk.count;
+		before = count;
 	}
 	cgroup_v1_freeze(cgroup, false);
 	return r;

@@ -1,5 +1,5 @@
 AGENT_SRC += agent/kernel/mount.c
-AGENT_SRC += $(addprefix agent/kernel/, cgroup.c cgroup_hierarchies.c cgroup_tree.c cgroup_v1.c cgroup_v2.c cgroup_events.c cgroup_limits.c cgroup_limits_memory.c cgroup_limits_cpu_io.c kmsg.c uevent.c)
+AGENT_SRC += $(addprefix agent/kernel/, cgroup.c cgroup_hierarchies.c cgroup_tree.c cgroup_procs.c cgroup_v1.c cgroup_v2.c cgroup_events.c cgroup_limits.c cgroup_limits_memory.c cgroup_limits_cpu_io.c kmsg.c uevent.c)
 AGENT_SRC += agent/kernel/capability.c
 AGENT_SRC += agent/kernel/mount_tree.c
 AGENT_SRC += agent/kernel/namespace.c agent/kernel/net_dev.c agent/kernel/cgroup_annotations.c

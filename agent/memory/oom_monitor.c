@@ -2,6 +2,7 @@
 #include "memory/oom_monitor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "hard_limits.h"
+#include "kernel/cgroup_procs.h"
 #include "kernel/kmsg.h"
 #include "memory/control_file.h"
 
@@ -364,6 +366,17 @@ uint64_t oom_target_check(struct oom_target *target)
 	return look(target, true);
 }
 
+/* All that a kill of the group takes along: pids.current would count threads. */
+static uint64_t processes_in(const char *path)
+{
+	_cleanup_fd_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	size_t count = 0;
+
+	if (dir >= 0)
+		cgroup_procs_for_each(dir, NULL, &count);
+	return count;
+}
+
 void oom_target_stalled(struct oom_target *target, bool kill)
 {
 	struct oom_record record;
@@ -374,7 +387,7 @@ void oom_target_stalled(struct oom_target *target, bool kill)
 	oom_record_begin(&record, target->container_id);
 	oom_record_read(&record, target->dir);
 	record.cause = OOM_CAUSE_STALL;
-	record.kills = kill ? control_number(target->dir, "pids.current") : 0;
+	record.kills = kill ? processes_in(target->dir) : 0;
 	target->kills_total += record.kills;
 	record.kills_total = target->kills_total;
 	sequence = oom_records_add(&target->monitor->records, &record, 0);

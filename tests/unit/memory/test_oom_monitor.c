@@ -319,6 +319,22 @@ static void test_events_outlive_the_container(void **state)
 	memset(&target, 0, sizeof(target));
 }
 
+/* A stall's kill takes processes along, here and in nested groups: not their threads. */
+static void test_stall_counts_processes(void **state)
+{
+	const struct oom_record *record;
+	uint64_t lost;
+
+	scratch_file("pod/c1/pids.current", "9\n");
+	scratch_file("pod/c1/cgroup.procs", "11\n12\n");
+	scratch_file("pod/c1/inner/cgroup.procs", "13\n");
+	oom_target_stalled(&target, true);
+	assert_int_equal(oom_monitor_records(monitor, false, &record, 1, &lost), 1);
+	assert_int_equal(record->cause, OOM_CAUSE_STALL);
+	assert_int_equal(record->kills, 3);
+	assert_int_equal(record->kills_total, 3);
+}
+
 /* memory.oom.group: one event for all that died together. */
 static void test_group_kill(void **state)
 {
@@ -503,6 +519,7 @@ static const struct CMUnitTest tests[] = {
 	OOM_TEST(test_give_back_keeps_the_order),
 	OOM_TEST(test_events_outlive_the_container),
 	OOM_TEST(test_group_kill),
+	OOM_TEST(test_stall_counts_processes),
 	OOM_TEST(test_bounds),
 	OOM_TEST(test_window),
 	OOM_TEST(test_window_ends_at_the_reap),

@@ -4,6 +4,7 @@
 #include "kernel/mount.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,11 +15,30 @@
 
 #include "base/cleanup.h"
 #include "base/strings.h"
+#include "kernel/mount_tree.h"
 
 /* Unmounting what lies at one path stops after this many: more is a loop of our own making. */
 #define UNMOUNT_TRIES 64
 
-enum word_effect { WORD_SET, WORD_CLEAR, WORD_PROPAGATION, WORD_NOTHING, WORD_REFUSED };
+/* mount(2) from Linux 5.10 on; glibc 2.36 has it neither here nor for statvfs(3). */
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
+#define ST_NOSYMFOLLOW_BIT 0x2000
+
+/* Of these a mount has one. */
+#define ATIME_KINDS (MS_NOATIME | MS_RELATIME | MS_STRICTATIME)
+
+enum word_effect {
+	WORD_SET,
+	WORD_CLEAR,
+	WORD_SET_ALL,
+	WORD_CLEAR_ALL,
+	WORD_PROPAGATION,
+	WORD_COPY_UP,
+	WORD_NOTHING,
+	WORD_REFUSED
+};
 
 struct option_word {
 	const char *word;
@@ -29,6 +49,9 @@ struct option_word {
 static const struct option_word option_words[] = {
 	{"defaults", WORD_NOTHING, 0},
 	{"loop", WORD_REFUSED, 0},
+	{"idmap", WORD_REFUSED, 0},
+	{"ridmap", WORD_REFUSED, 0},
+	{"tmpcopyup", WORD_COPY_UP, 0},
 	{"ro", WORD_SET, MS_RDONLY},
 	{"rw", WORD_CLEAR, MS_RDONLY},
 	{"nosuid", WORD_SET, MS_NOSUID},
@@ -53,10 +76,34 @@ static const struct option_word option_words[] = {
 	{"nostrictatime", WORD_CLEAR, MS_STRICTATIME},
 	{"iversion", WORD_SET, MS_I_VERSION},
 	{"noiversion", WORD_CLEAR, MS_I_VERSION},
+	{"lazytime", WORD_SET, MS_LAZYTIME},
+	{"nolazytime", WORD_CLEAR, MS_LAZYTIME},
+	{"nosymfollow", WORD_SET, MS_NOSYMFOLLOW},
+	{"symfollow", WORD_CLEAR, MS_NOSYMFOLLOW},
+	{"acl", WORD_SET, MS_POSIXACL},
+	{"noacl", WORD_CLEAR, MS_POSIXACL},
 	{"silent", WORD_SET, MS_SILENT},
 	{"loud", WORD_CLEAR, MS_SILENT},
 	{"bind", WORD_SET, MS_BIND},
 	{"rbind", WORD_SET, MS_BIND | MS_REC},
+	{"rro", WORD_SET_ALL, MS_RDONLY},
+	{"rrw", WORD_CLEAR_ALL, MS_RDONLY},
+	{"rnosuid", WORD_SET_ALL, MS_NOSUID},
+	{"rsuid", WORD_CLEAR_ALL, MS_NOSUID},
+	{"rnodev", WORD_SET_ALL, MS_NODEV},
+	{"rdev", WORD_CLEAR_ALL, MS_NODEV},
+	{"rnoexec", WORD_SET_ALL, MS_NOEXEC},
+	{"rexec", WORD_CLEAR_ALL, MS_NOEXEC},
+	{"rnoatime", WORD_SET_ALL, MS_NOATIME},
+	{"ratime", WORD_CLEAR_ALL, MS_NOATIME},
+	{"rnodiratime", WORD_SET_ALL, MS_NODIRATIME},
+	{"rdiratime", WORD_CLEAR_ALL, MS_NODIRATIME},
+	{"rrelatime", WORD_SET_ALL, MS_RELATIME},
+	{"rnorelatime", WORD_CLEAR_ALL, MS_RELATIME},
+	{"rstrictatime", WORD_SET_ALL, MS_STRICTATIME},
+	{"rnostrictatime", WORD_CLEAR_ALL, MS_STRICTATIME},
+	{"rnosymfollow", WORD_SET_ALL, MS_NOSYMFOLLOW},
+	{"rsymfollow", WORD_CLEAR_ALL, MS_NOSYMFOLLOW},
 	{"private", WORD_PROPAGATION, MS_PRIVATE},
 	{"rprivate", WORD_PROPAGATION, MS_PRIVATE | MS_REC},
 	{"shared", WORD_PROPAGATION, MS_SHARED},
@@ -71,6 +118,9 @@ void mount_options_init(struct mount_options *options)
 {
 	options->flags = 0;
 	options->cleared = 0;
+	options->all_set = 0;
+	options->all_cleared = 0;
+	options->copy_up = false;
 	options->propagation = 0;
 	options->data_len = 0;
 	options->data[0] = '\0';
@@ -91,6 +141,29 @@ static int add_data(struct mount_options *options, const char *word, struct erro
 	return 0;
 }
 
+static void set_flag(unsigned long *set, unsigned long *cleared, unsigned long flag)
+{
+	if (flag & ATIME_KINDS)
+		*set &= ~(unsigned long)ATIME_KINDS;
+	*set |= flag;
+	*cleared &= ~flag;
+}
+
+static void clear_flag(unsigned long *set, unsigned long *cleared, unsigned long flag)
+{
+	*set &= ~flag;
+	*cleared |= flag;
+}
+
+/* What is for all mounts is for the topmost too, whatever an earlier word said about that. */
+static void leave_to_all(struct mount_options *options, unsigned long flag)
+{
+	unsigned long group = flag & ATIME_KINDS ? ATIME_KINDS : flag;
+
+	options->flags &= ~group;
+	options->cleared &= ~group;
+}
+
 int mount_options_add(struct mount_options *options, const char *word, struct error *err)
 {
 	const struct option_word *known = NULL;
@@ -104,12 +177,21 @@ int mount_options_add(struct mount_options *options, const char *word, struct er
 		return add_data(options, word, err);
 	switch (known->effect) {
 	case WORD_SET:
-		options->flags |= known->flag;
-		options->cleared &= ~known->flag;
+		set_flag(&options->flags, &options->cleared, known->flag);
 		break;
 	case WORD_CLEAR:
-		options->flags &= ~known->flag;
-		options->cleared |= known->flag;
+		clear_flag(&options->flags, &options->cleared, known->flag);
+		break;
+	case WORD_SET_ALL:
+		leave_to_all(options, known->flag);
+		set_flag(&options->all_set, &options->all_cleared, known->flag);
+		break;
+	case WORD_CLEAR_ALL:
+		leave_to_all(options, known->flag);
+		clear_flag(&options->all_set, &options->all_cleared, known->flag);
+		break;
+	case WORD_COPY_UP:
+		options->copy_up = true;
 		break;
 	case WORD_PROPAGATION:
 		options->propagation = known->flag;
@@ -169,6 +251,7 @@ static unsigned long mount_flags_of(const char *target)
 		{ST_NOATIME, MS_NOATIME},
 		{ST_NODIRATIME, MS_NODIRATIME},
 		{ST_RELATIME, MS_RELATIME},
+		{ST_NOSYMFOLLOW_BIT, MS_NOSYMFOLLOW},
 	};
 	unsigned long flags = 0;
 	struct statvfs st;
@@ -186,11 +269,10 @@ static unsigned long mount_flags_of(const char *target)
 static int remount_bind(
 	const char *target, unsigned long flags, unsigned long cleared, struct error *err)
 {
-	unsigned long atime = MS_NOATIME | MS_RELATIME | MS_STRICTATIME;
 	unsigned long inherited = mount_flags_of(target) & ~cleared;
 
-	if (flags & atime)
-		inherited &= ~atime;
+	if (flags & ATIME_KINDS)
+		inherited &= ~(unsigned long)ATIME_KINDS;
 	return mount_call(NULL, target, NULL, MS_REMOUNT | MS_BIND | flags | inherited, NULL, err);
 }
 
@@ -199,6 +281,18 @@ int mount_set_propagation(const char *target, unsigned long propagation, struct 
 	if (mount(NULL, target, NULL, propagation, NULL) < 0)
 		return error_errno(err, errno, "set propagation 0x%lx of %s", propagation, target);
 	return 0;
+}
+
+static int change_all(const char *target, const struct mount_options *options, struct error *err)
+{
+	_cleanup_fd_ int fd = -1;
+
+	if (!options->all_set && !options->all_cleared)
+		return 0;
+	fd = open(target, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return error_errno(err, errno, "open %s", target);
+	return mount_tree_change(fd, options->all_set, options->all_cleared, 0, true, target, err);
 }
 
 int mount_apply(const char *source, const char *target, const char *fstype,
@@ -210,13 +304,16 @@ int mount_apply(const char *source, const char *target, const char *fstype,
 	unsigned long bind_flags = flags & ~(unsigned long)(MS_BIND | MS_REC | MS_SILENT);
 	int r;
 
+	if (options->copy_up)
+		return error_invalid(err, "mount options: \"tmpcopyup\" is for containers only");
 	if (bind)
 		r = mount_call(source, target, NULL, flags & (MS_BIND | MS_REC), NULL, err);
 	else
 		r = mount_call(source, target, fstype, flags, data, err);
 	if (r < 0)
 		return r;
-	if (bind && (bind_flags || options->cleared))
+	r = change_all(target, options, err);
+	if (r >= 0 && bind && (bind_flags || options->cleared))
 		r = remount_bind(target, bind_flags, options->cleared, err);
 	if (r >= 0 && options->propagation)
 		r = mount_set_propagation(target, options->propagation, err);

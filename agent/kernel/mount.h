@@ -23,8 +23,10 @@
 #define MOUNT_DATA_MAX 4096
 
 struct mount_options {
-	unsigned long flags;	   /* MS_* to set; MS_BIND, MS_REC and MS_REMOUNT among them */
-	unsigned long cleared;	   /* MS_* that a later word took back ("rw", "exec"...) */
+	unsigned long flags;   /* MS_* to set; MS_BIND, MS_REC and MS_REMOUNT among them */
+	unsigned long cleared; /* MS_* that a later word took back ("rw", "exec"...) */
+	unsigned long all_set, all_cleared; /* the same for what is mounted below, too ("rro") */
+	bool copy_up;		   /* "tmpcopyup": begins with what is there; the caller's work */
 	unsigned long propagation; /* MS_PRIVATE and so on, with MS_REC for r-forms; 0 = leave it */
 	size_t data_len;
 	char data[MOUNT_DATA_MAX]; /* what the file system itself gets, comma-separated */
@@ -34,7 +36,7 @@ void mount_options_init(struct mount_options *options);
 /*
  * Adds one option word; a later word wins over an earlier one. A word that is not a flag joins
  * data, commas included. "defaults" and "" are nothing. Fails (nothing added): data longer than
- * MOUNT_DATA_MAX - 1, and "loop", which no caller of ours can serve.
+ * MOUNT_DATA_MAX - 1, and "loop", "idmap", "ridmap", which no caller of ours can serve.
  */
 int mount_options_add(struct mount_options *options, const char *word, struct error *err);
 /* init + add of each; *ret is left half filled on failure. */

@@ -12,6 +12,14 @@
 
 #include "base/cleanup.h"
 
+/* As in mount.c: younger than glibc 2.36. */
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
+#endif
+
 static const struct {
 	unsigned long ms;
 	uint64_t attr;
@@ -21,6 +29,7 @@ static const struct {
 	{MS_NODEV, MOUNT_ATTR_NODEV},
 	{MS_NOEXEC, MOUNT_ATTR_NOEXEC},
 	{MS_NODIRATIME, MOUNT_ATTR_NODIRATIME},
+	{MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW},
 };
 
 static uint64_t attributes(unsigned long flags)
@@ -87,6 +96,19 @@ int mount_tree_change(int fd, unsigned long set, unsigned long cleared, unsigned
 		    sizeof(attr)) < 0)
 		return error_errno(err, errno, "mount_setattr: change the propagation of %s", what);
 	return 0;
+}
+
+int mount_tree_new(const char *fstype, struct error *err)
+{
+	_cleanup_fd_ int context = fsopen(fstype, FSOPEN_CLOEXEC);
+	int fd;
+
+	if (context < 0)
+		return error_errno(err, errno, "fsopen %s", fstype);
+	if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return error_errno(err, errno, "fsconfig %s", fstype);
+	fd = fsmount(context, FSMOUNT_CLOEXEC, 0);
+	return fd < 0 ? error_errno(err, errno, "fsmount %s", fstype) : fd;
 }
 
 int mount_tree_attach(int tree, int target, const char *what, struct error *err)

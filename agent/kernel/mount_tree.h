@@ -23,6 +23,9 @@ int mount_tree_clone_fd(int fd, bool recursive, const char *what, struct error *
  */
 int mount_tree_change(int fd, unsigned long set, unsigned long cleared, unsigned long propagation,
 	bool recursive, const char *what, struct error *err);
+/* A new mount of a kernel file system, as of the namespaces of the caller. An fd, or negative
+ * errno. */
+int mount_tree_new(const char *fstype, struct error *err);
 /* Attaches a detached tree on target (an O_PATH descriptor). */
 int mount_tree_attach(int tree, int target, const char *what, struct error *err);
 

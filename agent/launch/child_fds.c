@@ -24,12 +24,13 @@ static int compare_fds(const void *a, const void *b)
  */
 static int keep_only(struct launch_child *child, struct error *err)
 {
-	int keep[5 + NAMESPACE_COUNT], raw[5 + NAMESPACE_COUNT];
+	int keep[6 + NAMESPACE_COUNT], raw[6 + NAMESPACE_COUNT];
 	size_t n = 0, count = 0;
 	int r;
 
 	raw[n++] = child->sync;
 	raw[n++] = child->seccomp_fd;
+	raw[n++] = child->mqueue;
 	raw[n++] = child->stdio.in;
 	raw[n++] = child->stdio.out;
 	raw[n++] = child->stdio.err;
@@ -63,6 +64,8 @@ static int clear_low_numbers(struct launch_child *child, struct error *err)
 
 	if (r >= 0)
 		r = move_above(&child->seccomp_fd);
+	if (r >= 0)
+		r = move_above(&child->mqueue);
 	if (r >= 0)
 		r = move_above(&child->stdio.in);
 	if (r >= 0)

@@ -274,6 +274,7 @@ static int begin(struct launch *launch, const struct launch_request *request,
 	child->sync = sync[1];
 	r = spawn_child(&launch->child, request, child, on_child_exit, err);
 	close_fd(&sync[1]);
+	close_fd(&child->mqueue);
 	if (r >= 0)
 		r = spawn_set_oom_score(plan, launch->child.pid, err);
 	if (r >= 0)
@@ -295,6 +296,7 @@ int launch_begin(struct event_loop *loop, struct launch *launch,
 		.plan = request->plan,
 		.sync = -1,
 		.seccomp_fd = request->seccomp_fd,
+		.mqueue = -1,
 		.cgroup = request->cgroup,
 		.stdio = request->stdio,
 	};

@@ -170,7 +170,8 @@ static int step_mounts(struct state *s, struct error *err)
 
 	if (!s->plan->new_rootfs)
 		return 0;
-	r = rootfs_mount_all(s->plan, s->root, err);
+	r = rootfs_mount_all(s->plan, s->root, s->child->mqueue, err);
+	close_fd(&s->child->mqueue);
 	if (r >= 0 && s->plan->make_dev)
 		r = rootfs_make_dev(s->plan, s->root, err);
 	return r;

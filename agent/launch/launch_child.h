@@ -14,6 +14,7 @@ struct launch_child {
 	struct namespace_set join;
 	int sync;		     /* launch_sync.h */
 	int seccomp_fd;		     /* or -1 */
+	int mqueue;		     /* a detached mount for the plan's own, or -1 */
 	const struct cgroup *cgroup; /* whose v1 hierarchies to enter, or NULL */
 	struct launch_stdio stdio;
 };

@@ -80,6 +80,26 @@ static int builder_init(struct plan_builder *b, const Grpc__Process *process,
 	return 0;
 }
 
+/* Of the two versions that there are (OCI config.md, "Specification version"); "" is what an old
+ * caller leaves out. */
+static int check_version(const Grpc__Spec *spec, struct error *err)
+{
+	const char *version = spec->version;
+
+	if (str_empty(version) || str_starts(version, "0.") || str_starts(version, "1."))
+		return 0;
+	return error_invalid(err, "OCI.Version \"%.60s\" is none that this agent knows", version);
+}
+
+/* What would be dropped in silence otherwise. */
+static int check_unsupported(const struct plan_builder *b, struct error *err)
+{
+	if (b->linux->intelrdt && !str_empty(b->linux->intelrdt->l3cacheschema))
+		return error_set(err, STATUS_UNIMPLEMENTED, 0,
+			"Linux.IntelRdt.L3CacheSchema: a guest does not divide its host's cache");
+	return check_version(b->spec, err);
+}
+
 static int plan_process(struct plan_builder *b, struct error *err)
 {
 	int r = plan_program(b, err);
@@ -93,8 +113,10 @@ static int plan_process(struct plan_builder *b, struct error *err)
 
 static int plan_container(struct plan_builder *b, struct error *err)
 {
-	int r = plan_hooks(b, err);
+	int r = check_unsupported(b, err);
 
+	if (r >= 0)
+		r = plan_hooks(b, err);
 	if (r >= 0)
 		r = plan_process(b, err);
 	if (r >= 0)

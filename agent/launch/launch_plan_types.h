@@ -34,6 +34,8 @@ struct plan_mount {
 	const char *type;			   /* "" for binds */
 	const char *data;			   /* NULL = none */
 	unsigned long flags, cleared, propagation; /* as in kernel/mount.h; MS_BIND tells a bind */
+	unsigned long all_set, all_cleared;	   /* of a bind, and of what is mounted in it */
+	bool copy_up;				   /* tmpfs: begins with what the image has there */
 	bool plain_target;  /* proc, sysfs: no link on the way to the target */
 	bool late_readonly; /* tmpfs: other mounts' targets are made in it before it becomes
 			       read-only */

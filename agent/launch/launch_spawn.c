@@ -15,6 +15,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/strings.h"
+#include "kernel/mount_tree.h"
 #include "launch/launch_sync.h"
 
 static int check_labels(const struct launch_plan *plan, struct error *err)
@@ -164,6 +166,23 @@ static int clone_error(int r, const struct launch_request *request, struct error
 		request->cgroup_fd >= 0 ? " in the container's cgroup" : "");
 }
 
+/*
+ * A message queue file system belongs to an ipc namespace, and a user namespace may mount it only
+ * for one of its own. The pod's is mounted by us, while we are in that namespace. When that fails,
+ * the child's own try says why.
+ */
+static int mount_mqueue(const struct launch_plan *plan)
+{
+	struct error ignored = ERROR_INIT;
+
+	if (!plan->uid_map || plan->namespaces[NAMESPACE_IPC].how == PLAN_NAMESPACE_NEW)
+		return -1;
+	for (size_t i = 0; i < plan->mount_count; i++)
+		if (str_eq(plan->mounts[i].type, "mqueue"))
+			return mount_tree_new("mqueue", &ignored);
+	return -1;
+}
+
 /* Returns in the parent only. */
 int spawn_child(struct child_process *process, const struct launch_request *request,
 	struct launch_child *child, child_exit_fn on_exit, struct error *err)
@@ -179,6 +198,7 @@ int spawn_child(struct child_process *process, const struct launch_request *requ
 	namespace_set_init(&own);
 	r = enter(request->plan, &child->join, &own, err);
 	if (r >= 0) {
+		child->mqueue = mount_mqueue(request->plan);
 		pid = child_process_fork(
 			process, &options, on_exit, request->plan->exec ? "exec" : "init");
 		if (pid == 0)

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "kernel/mount.h"
 
@@ -33,6 +34,10 @@ static int check_bind(struct plan_mount *m, struct error *err)
 	if (m->source[0] != '/')
 		return error_invalid(err, "source \"%.200s\" of a bind is not absolute", m->source);
 	m->type = "";
+	/* The kernel has no ear for them; runtimes hand on what users write. */
+	if (m->data)
+		log_record(LOG_WARN, "launch", "options that mean nothing to a bind", "mount",
+			m->what, "options", m->data, NULL);
 	m->data = NULL;
 	if (str_eq(m->destination, "/proc"))
 		m->from_proc = true;
@@ -58,6 +63,9 @@ static int mount_options(
 	m->flags = options.flags;
 	m->cleared = options.cleared;
 	m->propagation = options.propagation;
+	m->all_set = options.all_set;
+	m->all_cleared = options.all_cleared;
+	m->copy_up = options.copy_up;
 	if (options.data_len == 0)
 		return 0;
 	m->data = arena_strndup(b->arena, options.data, options.data_len);
@@ -91,6 +99,8 @@ static int plan_file_system(struct plan_builder *b, struct plan_mount *m, struct
 		m->type = "cgroup2";
 		m->data = NULL;
 	}
+	/* There is nothing below it yet. */
+	m->flags |= m->all_set & ~m->cleared;
 	m->plain_target = str_eq(m->type, "proc") || str_eq(m->type, "sysfs");
 	m->late_readonly = str_eq(m->type, "tmpfs") && (m->flags & MS_RDONLY);
 	if (m->late_readonly)
@@ -118,6 +128,8 @@ static int plan_mount(struct plan_builder *b, const Grpc__Mount *sent, size_t in
 		return r;
 	if (str_eq(m->type, "bind"))
 		m->flags |= MS_BIND;
+	if (m->copy_up && ((m->flags & MS_BIND) || !str_eq(m->type, "tmpfs")))
+		return error_invalid(err, "option \"tmpcopyup\" is for a tmpfs");
 	return m->flags & MS_BIND ? check_bind(m, err) : plan_file_system(b, m, err);
 }
 

@@ -54,6 +54,29 @@ static void use_shared(struct plan_builder *b, enum namespace_type type, int fd)
 	b->plan->namespaces[type].fd = fd;
 }
 
+/* A mount namespace that exists is taken as it is: what would change it is refused, not dropped. */
+static int check_joined_mounts(struct plan_builder *b, struct error *err)
+{
+	const Grpc__Linux *l = b->linux;
+	const struct {
+		const char *field;
+		bool asked;
+	} fields[] = {
+		{"Mounts", b->spec->n_mounts},
+		{"Linux.MaskedPaths", l->n_maskedpaths},
+		{"Linux.ReadonlyPaths", l->n_readonlypaths},
+		{"Linux.Devices", l->n_devices},
+		{"Linux.RootfsPropagation", !str_empty(l->rootfspropagation)},
+		{"Root.Readonly", b->spec->root && b->spec->root->readonly},
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (fields[i].asked)
+			return error_invalid(
+				err, "%s: need a mount namespace of their own", fields[i].field);
+	return 0;
+}
+
 static int check_namespaces(
 	struct plan_builder *b, const bool present[NAMESPACE_COUNT], struct error *err)
 {
@@ -65,11 +88,7 @@ static int check_namespaces(
 	if (ns[NAMESPACE_USER].how == PLAN_NAMESPACE_PATH)
 		return error_invalid(
 			err, "Linux.Namespaces: joining a user namespace by path is not supported");
-	if (ns[NAMESPACE_MNT].how == PLAN_NAMESPACE_PATH &&
-		(b->linux->n_maskedpaths || b->linux->n_readonlypaths))
-		return error_invalid(err,
-			"Linux.MaskedPaths, ReadonlyPaths: need a mount namespace of their own");
-	return 0;
+	return ns[NAMESPACE_MNT].how == PLAN_NAMESPACE_PATH ? check_joined_mounts(b, err) : 0;
 }
 
 static int plan_hostname(struct plan_builder *b, bool uts, struct error *err)
@@ -190,7 +209,20 @@ static bool sysctl_allowed(const struct plan_builder *b, const char *name)
 	return false;
 }
 
-/* Words of letters, digits, "_" and "-" between single dots: as a path it cannot lead elsewhere. */
+/*
+ * sysctl(8): "." and "/" both part words, and the first of them tells which; the other one is then
+ * a dot within a word (net.ipv4.conf.eth0/100.forwarding). Rewritten to dots as parts.
+ */
+static void sysctl_with_dots(char *name)
+{
+	if (name[strcspn(name, "./")] != '/')
+		return;
+	for (; *name; name++)
+		*name = *name == '/' ? '.' : *name == '.' ? '/' : *name;
+}
+
+/* Words of letters, digits, "_" and "-" between single dots: as a path it cannot lead elsewhere.
+ */
 static bool sysctl_well_formed(const char *name)
 {
 	static const char word[] =
@@ -203,7 +235,7 @@ static bool sysctl_well_formed(const char *name)
 			return false;
 		if (name[n] == '\0')
 			return true;
-		if (name[n] != '.')
+		if (name[n] != '.' && name[n] != '/')
 			return false;
 		name += n + 1;
 	}
@@ -212,23 +244,25 @@ static bool sysctl_well_formed(const char *name)
 static int plan_sysctl(struct plan_builder *b, const Grpc__Linux__SysctlEntry *sent,
 	struct plan_sysctl *ret, struct error *err)
 {
-	char *path;
+	char *path, *name = arena_strdup(b->arena, sent->key);
 
-	if (!sysctl_well_formed(sent->key))
+	if (!name)
+		return plan_no_memory(err);
+	sysctl_with_dots(name);
+	if (!sysctl_well_formed(name))
 		return error_invalid(err, "Linux.Sysctl: \"%.80s\" is no name", sent->key);
-	if (!sysctl_allowed(b, sent->key))
+	if (!sysctl_allowed(b, name))
 		return error_invalid(err,
 			"Linux.Sysctl: %.80s is not allowed (it is not of a namespace of this "
 			"container)",
 			sent->key);
-	path = arena_printf(b->arena, "/proc/sys/%s", sent->key);
-	ret->name = arena_strdup(b->arena, sent->key);
+	path = arena_printf(b->arena, "/proc/sys/%s", name);
+	ret->name = name;
 	ret->value = arena_strdup(b->arena, sent->value);
-	if (!path || !ret->name || !ret->value)
+	if (!path || !ret->value)
 		return plan_no_memory(err);
-	for (char *p = path; *p; p++)
-		if (*p == '.')
-			*p = '/';
+	for (char *p = path + strlen("/proc/sys/"); *p; p++)
+		*p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
 	ret->path = path;
 	return 0;
 }

@@ -21,6 +21,7 @@
 #include "base/strings.h"
 #include "kernel/mount.h"
 #include "kernel/mount_tree.h"
+#include "launch/copy_up.h"
 #include "launch/root_target.h"
 
 const char *rootfs_fd_path(int fd, char out[FD_PATH_SIZE])
@@ -110,36 +111,39 @@ static int mount_bind_at(const struct plan_mount *m, int root, struct error *err
 	target = open_target(m, root, is_directory(tree), err);
 	if (target < 0)
 		return target;
-	r = mount_tree_change(
-		tree, m->flags, m->cleared, m->propagation, false, m->destination, err);
+	r = mount_tree_change(tree, m->all_set, m->all_cleared, 0, true, m->destination, err);
+	if (r >= 0)
+		r = mount_tree_change(
+			tree, m->flags, m->cleared, m->propagation, false, m->destination, err);
 	return r < 0 ? r : mount_tree_attach(tree, target, m->destination, err);
 }
 
 /*
  * A user namespace may mount sysfs and mqueue only with network and ipc namespaces of its own; what
- * it shares with the guest it gets as the guest has it. NULL: no such case.
+ * it shares it gets as the guest has it, or as the parent has made it. 1: no such case.
  */
-static const char *guests_own(const struct launch_plan *plan, const struct plan_mount *m)
-{
-	const char *path = str_eq(m->type, "sysfs")    ? "/sys"
-			   : str_eq(m->type, "mqueue") ? "/dev/mqueue"
-						       : NULL;
-
-	return plan->uid_map && path && file_exists(path) ? path : NULL;
-}
-
-static int mount_guests_own(
-	const struct plan_mount *m, const char *source, int root, struct error *err)
+static int mount_shared(const struct launch_plan *plan, const struct plan_mount *m, int root,
+	int target, int mqueue, struct error *err)
 {
 	struct plan_mount bind = *m;
+	int r;
 
-	bind.source = source;
+	if (!plan->uid_map)
+		return 1;
+	if (str_eq(m->type, "mqueue") && mqueue >= 0) {
+		r = mount_tree_change(
+			mqueue, m->flags, m->cleared, m->propagation, false, m->destination, err);
+		return r < 0 ? r : mount_tree_attach(mqueue, target, m->destination, err);
+	}
+	if (!str_eq(m->type, "sysfs"))
+		return 1;
+	bind.source = "/sys";
 	bind.flags = m->flags | MS_BIND | MS_REC;
 	return mount_bind_at(&bind, root, err);
 }
 
-static int mount_new_at(
-	const struct launch_plan *plan, const struct plan_mount *m, int root, struct error *err)
+static int mount_new_at(const struct launch_plan *plan, const struct plan_mount *m, int root,
+	int mqueue, struct error *err)
 {
 	_cleanup_fd_ int target = open_target(m, root, true, err), top = -1;
 	const char *source = str_empty(m->source) ? m->type : m->source;
@@ -150,27 +154,32 @@ static int mount_new_at(
 	if (target < 0)
 		return target;
 	r = mount_call(source, rootfs_fd_path(target, path), m->type, m->flags, m->data, &own);
-	if (r == -EPERM && guests_own(plan, m))
-		return mount_guests_own(m, guests_own(plan, m), root, err);
+	if (r == -EPERM) {
+		int shared = mount_shared(plan, m, root, target, mqueue, err);
+
+		if (shared <= 0)
+			return shared;
+	}
 	if (r < 0) {
 		if (err)
 			*err = own;
 		return r;
 	}
-	if (!m->propagation)
+	if (!m->propagation && !m->copy_up)
 		return 0;
 	top = root_target_open(root, m->destination, ROOT_TARGET_EXISTING, false, err);
 	if (top < 0)
 		return top;
-	return mount_tree_change(top, 0, 0, m->propagation, false, m->destination, err);
+	r = m->copy_up ? copy_up(target, top, err) : 0;
+	return r < 0 ? r : mount_tree_change(top, 0, 0, m->propagation, false, m->destination, err);
 }
 
-int rootfs_mount_all(const struct launch_plan *plan, int root, struct error *err)
+int rootfs_mount_all(const struct launch_plan *plan, int root, int mqueue, struct error *err)
 {
 	for (size_t i = 0; i < plan->mount_count; i++) {
 		const struct plan_mount *m = &plan->mounts[i];
 		int r = m->flags & MS_BIND ? mount_bind_at(m, root, err)
-					   : mount_new_at(plan, m, root, err);
+					   : mount_new_at(plan, m, root, mqueue, err);
 
 		if (r < 0)
 			return error_prefix(err, "%s", m->what);

@@ -14,7 +14,8 @@
  * attaches it over itself. Returns its descriptor: from here on everything is resolved inside it.
  */
 int rootfs_open(const struct launch_plan *plan, struct error *err);
-int rootfs_mount_all(const struct launch_plan *plan, int root, struct error *err);
+/* mqueue: a detached mount for a plan's mqueue that may not be made here, or -1. */
+int rootfs_mount_all(const struct launch_plan *plan, int root, int mqueue, struct error *err);
 /* Default links and nodes, then the plan's devices (rootfs_dev.c). */
 int rootfs_make_dev(const struct launch_plan *plan, int root, struct error *err);
 /* Binds the terminal's slave on /dev/console (rootfs_dev.c). */

@@ -168,9 +168,9 @@ GUEST_ARCHIVES := $(BUILD)/libagent.a $(BUILD)/libttrpc.a $(BUILD)/libmessages.a
 HOST_ARCHIVES  := $(HOST)/libcradle.a $(HOST)/libttrpc.a $(HOST)/libmessages.a $(HOST)/libbase.a
 
 # ---- programs ---------------------------------------------------------------------------------------
-$(BUILD)/cradle-agent.debug: $(call guest-objs,agent/main.c) $(GUEST_ARCHIVES) $(BUILD)/.ldflags
+$(BUILD)/cradle-agent.debug: $(call guest-objs,agent/main.c) $(GUEST_ARCHIVES) $(BUILD)/.ldflags agent/layout.ld
 	$(call say,LD,$@)
-	$(Q)$(GUEST_CC) $(GUEST_LDFLAGS) $(if $(SAN),,-Wl$(comma)-Map=$@.map$(comma)--cref) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) $(GUEST_LIBS) -Wl,--end-group
+	$(Q)$(GUEST_CC) $(GUEST_LDFLAGS) $(if $(SAN),,-Wl$(comma)-Map=$@.map$(comma)--cref) $(if $(SAN),,-T agent/layout.ld) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) $(GUEST_LIBS) -Wl,--end-group
 $(BUILD)/cradle-agent: $(BUILD)/cradle-agent.debug
 	$(call say,STRIP,$@)
 	$(Q)$(if $(SAN),cp $< $@,$(STRIP) -s -R .comment -R .note.* -o $@ $<)

@@ -166,8 +166,8 @@ static int build(struct agent *agent, struct error *err)
 /*
  * The agent has to go on while the guest is out of memory: what it uses stays in memory (program
  * text on a disk would be thrown out first), and the stack is there to the depth that calls need.
- * Only pages that are in use: locking all would read in what is never run. Children inherit no
- * locks.
+ * Only pages that are in use: locking all would read in what is never run, and what only the boot
+ * has run is let go first. Children inherit no locks.
  */
 static void stay_in_memory(void)
 {
@@ -176,6 +176,7 @@ static void stay_in_memory(void)
 
 	for (size_t i = 0; i < sizeof(depth); i += 4096)
 		depth[i] = 0;
+	resident_forget_text();
 	r = resident_lock();
 	if (r < 0)
 		log_printf(LOG_WARN, "root", "memory is not locked: %s", errno_name(r));

@@ -1,12 +1,42 @@
 /* resident: see the header. */
 #include "base/resident.h"
 
+#include <elf.h>
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static bool locked;
+
+/* Where the program's headers say 0: its addresses are moved by this much (0 unless it is a PIE).
+ */
+static uintptr_t load_bias(const ElfW(Phdr) * headers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (headers[i].p_type == PT_PHDR)
+			return (uintptr_t)headers - headers[i].p_vaddr;
+	return 0;
+}
+
+void resident_forget_text(void)
+{
+	const ElfW(Phdr) *headers = (const void *)getauxval(AT_PHDR);
+	const size_t count = getauxval(AT_PHNUM);
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), bias = load_bias(headers, count);
+
+	for (size_t i = 0; i < count; i++) {
+		uintptr_t from = (bias + headers[i].p_vaddr) & ~(page - 1);
+		uintptr_t to = bias + headers[i].p_vaddr + headers[i].p_memsz;
+
+		if (headers[i].p_type == PT_LOAD && !(headers[i].p_flags & PF_W))
+			madvise((void *)from, to - from, MADV_DONTNEED);
+	}
+}
 
 int resident_lock(void)
 {

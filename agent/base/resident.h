@@ -7,6 +7,12 @@
 #ifndef BASE_RESIDENT_H
 #define BASE_RESIDENT_H
 
+/*
+ * Unmaps the program's text and constants; what is used again is mapped at that use. Before the
+ * lock: what only the start needed is then not locked, and can be thrown out where the program is
+ * on a disk. Does nothing to what is locked already.
+ */
+void resident_forget_text(void);
 /* Pages in use now and, from now on, each at its first use. 0 or negative errno. Not inherited by
  * children. */
 int resident_lock(void);

@@ -514,16 +514,20 @@ static void test_64_mib_of_output(void **state)
 	container_expect_much_output(&agent, "much", 64u << 20);
 }
 
-/* Line by line; PSS, the first number, is a share: it moves when others map or leave what is
- * shared. */
-static void assert_same_but_pss(const char *a, const char *b)
+/*
+ * Line by line, the same but for PSS, the first number: the 8 KiB of the vdso are shared with every
+ * process of the guest, so the agent's share of them moves when others come and go.
+ */
+static void assert_idle(const char *a, const char *b)
 {
 	while (*a && *b) {
-		unsigned x[4], y[4];
+		unsigned x[5], y[5];
 
-		assert_int_equal(sscanf(a, "%u %u %u %u", &x[0], &x[1], &x[2], &x[3]), 4);
-		assert_int_equal(sscanf(b, "%u %u %u %u", &y[0], &y[1], &y[2], &y[3]), 4);
-		assert_memory_equal(x + 1, y + 1, 3 * sizeof(x[0]));
+		assert_int_equal(sscanf(a, "%u %u %u %u %u", &x[0], &x[1], &x[2], &x[3], &x[4]), 5);
+		assert_int_equal(sscanf(b, "%u %u %u %u %u", &y[0], &y[1], &y[2], &y[3], &y[4]), 5);
+		assert_true(x[0] <= y[0] + 8 && y[0] <= x[0] + 8);
+		for (size_t i = 1; i < 5; i++)
+			assert_int_equal(x[i], y[i]);
 		a = strchr(a, '\n') + 1;
 		b = strchr(b, '\n') + 1;
 	}
@@ -532,7 +536,8 @@ static void assert_same_but_pss(const char *a, const char *b)
 
 /*
  * Read from the guest's /proc, ten seconds apart: threads, PSS summed over the agent's processes
- * (those whose program is /init), context switches while nobody asks anything.
+ * (those whose program is /init), what they have mapped, context switches while nobody asks
+ * anything.
  */
 static void test_cost_of_the_agent(void **state)
 {
@@ -540,6 +545,7 @@ static void test_cost_of_the_agent(void **state)
 		"sample() { for p in /guest/[0-9]*; do "
 		"[ \"$(readlink $p/exe)\" = /init ] || continue; "
 		"echo $(grep -h ^Pss: $p/smaps_rollup | tr -dc 0-9) "
+		"$(grep -h ^Rss: $p/smaps_rollup | tr -dc 0-9) "
 		"$(grep -h ^Threads: $p/status | tr -dc 0-9) "
 		"$(grep -h ctxt_switches $p/status | tr -dc '0-9\\n' | tr '\\n' ' '); done; }; "
 		"sleep 2; a=$(sample); sleep 10; b=$(sample); echo \"$a\"; echo --; echo \"$b\"";
@@ -574,7 +580,7 @@ static void test_cost_of_the_agent(void **state)
 	for (const char *p = second; *p; p = strchr(p, '\n') + 1) {
 		unsigned kib, threads;
 
-		assert_int_equal(sscanf(p, "%u %u", &kib, &threads), 2);
+		assert_int_equal(sscanf(p, "%u %*u %u", &kib, &threads), 2);
 		assert_int_equal(threads, 1);
 		pss += kib;
 		processes++;
@@ -583,11 +589,10 @@ static void test_cost_of_the_agent(void **state)
 	}
 	print_message("# agent: %u processes, %u KiB PSS\n", processes, pss);
 	assert_true(processes >= 1);
-	/* 1500 to 1640 KiB seen since memory is locked; the aim is 1.5 MB again (docs/decisions.md)
-	 */
-	assert_true(pss * 1024 <= 1800000);
-	/* nothing ran in between: the same threads, the same switches */
-	assert_same_but_pss(text, second);
+	/* the house's bar is 1,500,000 B; without agent/layout.ld it is 1490 KiB here */
+	assert_true(pss * 1024 <= 1300000);
+	/* nothing ran in between: the same pages, the same threads, the same switches */
+	assert_idle(text, second);
 }
 
 /* ---- stdio over vsock (passfd) ---- */

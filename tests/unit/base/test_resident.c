@@ -1,4 +1,5 @@
-/* resident: what is freed goes back, locked or not; what stays is locked. */
+/* resident: what is freed goes back, locked or not; what stays is locked; what only the start
+ * needed of the program goes. */
 #include "base/resident.h"
 
 #include <stdio.h>
@@ -18,14 +19,25 @@
 #define UNDER_ASAN 0
 #endif
 
-static long status_kib(const char *name)
+static long proc_kib(const char *path, const char *name)
 {
 	char text[8192], *line;
 
-	assert_true(file_read("/proc/self/status", text, sizeof(text)) > 0);
+	assert_true(file_read(path, text, sizeof(text)) > 0);
 	line = strstr(text, name);
 	assert_non_null(line);
 	return strtol(line + strlen(name), NULL, 10);
+}
+
+static long status_kib(const char *name)
+{
+	return proc_kib("/proc/self/status", name);
+}
+
+/* Counted page by page; status has what each CPU has told so far. */
+static long mapped_kib(void)
+{
+	return proc_kib("/proc/self/smaps_rollup", "Rss:");
 }
 
 /* 16 MiB in pieces, of which the last stays: the heap cannot shrink from its end. */
@@ -58,7 +70,34 @@ static void a_locked_heap_is_given_back(void **state)
 	assert_true(UNDER_ASAN || status_kib("VmLck:") > 0);
 }
 
+/* Part of the program, in its file. */
+static const char constants[1 << 20] = {1, 2, 3};
+
+static unsigned sum_of_constants(void)
+{
+	unsigned sum = 0;
+
+	for (size_t i = 0; i < sizeof(constants); i++)
+		sum += *(const volatile char *)&constants[i];
+	return sum;
+}
+
+/* Unmapped, and there again when it is used. */
+static void the_program_is_forgotten(void **state)
+{
+	long before, after;
+
+	assert_int_equal(sum_of_constants(), 6);
+	before = mapped_kib();
+	resident_forget_text();
+	after = mapped_kib();
+	if (after > before - 800)
+		fail_msg("%ld KiB mapped, after it %ld", before, after);
+	assert_int_equal(sum_of_constants(), 6);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(the_program_is_forgotten),
 	cmocka_unit_test(a_locked_heap_is_given_back),
 };
 TEST_MAIN(tests)

@@ -79,6 +79,7 @@ static int open_volumes(struct run *run)
 {
 	struct vm_config *config = &run->plan.config;
 	struct error err = ERROR_INIT;
+	const char *reason;
 	int r;
 
 	run->volumes = run->bundle.volumes;
@@ -95,13 +96,9 @@ static int open_volumes(struct run *run)
 	config->share_count = run->volumes.count;
 	if (run->volumes.count == 0)
 		return 0;
-	/* FUSE is spoken in the guest's byte order (virtio 1.2, 5.11.6), virtiofsd only in its own.
-	 */
-	if (!qemu_arch_has_our_byte_order(run->plan.arch)) {
-		error_invalid(&err,
-			"virtiofsd knows this machine's byte order only, and a guest of %s has the "
-			"other",
-			run->plan.arch);
+	reason = qemu_no_shares(run->plan.arch);
+	if (reason) {
+		error_invalid(&err, "a guest of %s: %s", run->plan.arch, reason);
 		return run_fail_early(run, "a folder cannot be shared",
 			"'tar c FOLDER | cradle run -i ... -- tar x' carries files over.", &err);
 	}

@@ -100,10 +100,27 @@ const char *qemu_machine(const char *arch)
 	return row ? row->machine : NULL;
 }
 
-/* s390x alone of the table is big-endian. */
-bool qemu_arch_has_our_byte_order(const char *arch)
+#ifdef __powerpc64__
+#define WE_ARE_POWER true
+#else
+#define WE_ARE_POWER false
+#endif
+
+/*
+ * FUSE is spoken in the guest's byte order (virtio 1.2, 5.11.6) and with the guest's numbers of
+ * open(2)'s flags; virtiofsd takes both for its own. s390x alone of the table is big-endian. On
+ * power the kernel adds O_LARGEFILE, 0200000, to every open (asm/fcntl.h): on x86 that is
+ * O_DIRECTORY, on arm O_DIRECT. aarch64's is x86's O_NOFOLLOW, which virtiofsd takes off.
+ */
+const char *qemu_no_shares(const char *arch)
 {
-	return str_eq(arch, "s390x") == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+	if (str_eq(arch, "s390x") != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__))
+		return "virtiofsd knows this machine's byte order only, and such a guest has the "
+		       "other";
+	if (str_eq(arch, "ppc64le") && !WE_ARE_POWER)
+		return "virtiofsd takes the numbers of open(2)'s flags for this machine's, and "
+		       "such a guest has others (its O_LARGEFILE is O_DIRECTORY on x86_64)";
+	return NULL;
 }
 
 const char *qemu_net_path(const char *arch)

@@ -26,8 +26,9 @@ void qemu_command_release(struct qemu_command *command); /* idempotent, accepts 
 const char *qemu_arch_names(void);
 /* Debian's package of that program, for words to the user. NULL = no row. */
 const char *qemu_package(const char *arch);
-/* Is its byte order the one of this machine? */
-bool qemu_arch_has_our_byte_order(const char *arch);
+/* Why a guest of that architecture cannot have this machine's folders by virtio-fs; NULL: it can.
+ */
+const char *qemu_no_shares(const char *arch);
 /* "qemu-system-x86_64", or NULL for an architecture without a row. */
 const char *qemu_default_program(const char *arch);
 /*

@@ -1,6 +1,7 @@
 /*
  * test_main: main() of every unit test program: TAP on stdout, and an alarm that ends a stuck test
- * (TEST_TIMEOUT seconds, 60 unless the file defines it before this include).
+ * (TEST_TIMEOUT seconds, 60 unless the file defines it before this include; CRADLE_TEST_PATIENCE=N
+ *in the environment makes it N times as long).
  *
  *	static void test_something(void **state) { assert_int_equal(1, 1); }
  *	static const struct CMUnitTest tests[] = {cmocka_unit_test(test_something)};

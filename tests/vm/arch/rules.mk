@@ -1,5 +1,5 @@
 # Every architecture's guest, end to end, under emulation (tests/vm/arch/test_arch.sh).
-#   make test-arch            all four, one after another; prints what each needs
+#   make test-arch            all four, one after another; prints what each needs (TEST_ARCHES="aarch64 ppc64le": those)
 #   make ARCH=s390x run-arch  one; run-vm's results lie beside it
 #   make measure-reserve      what each one's guest keeps for itself: writes host-tools/vm/sizing_table.def (half an hour)
 # s390x is also where the parsers and the protocol meet a big-endian machine: these unit tests run in its guest, in
@@ -11,6 +11,7 @@ ARCH_UNIT   := base/test_arena base/test_buffer base/test_event_loop base/test_f
 	memory/test_oom_monitor config/test_config telemetry/test_log_sink
 UNIT_ROOTFS := $(BUILD)/unit-rootfs
 ALL_ARCHES  := x86_64 aarch64 ppc64le s390x
+TEST_ARCHES ?= $(ALL_ARCHES)
 
 ifneq ($(and $(CROSS),$(filter s390x,$(ARCH))),)
 ARCH_UNIT_ARGS := $(UNIT_ROOTFS) $(ARCH_UNIT)
@@ -21,18 +22,22 @@ $(UNIT_ROOTFS)/etc/os-release: tests/vm/arch/unit-rootfs $(DEMO_ROOTFS)/etc/os-r
 	$(Q)tests/vm/arch/unit-rootfs $(DEMO_ROOTFS) $(SYSROOT) $(TRIPLET) $(BUILD)/tests/unit $(UNIT_ROOTFS) $(ARCH_UNIT)
 
 .PHONY: run-arch test-arch
-run-arch: all kernel $(INITRD_IMG) rootfs
+run-arch: all kernel $(INITRD_IMG) rootfs $(DISK_IMG)
 	$(Q)rm -f $(TEST_RESULTS)/arch
-	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/arch --timeout 900 "tests/vm/arch/test_arch.sh $(ARCH) $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) $(ARCH_UNIT_ARGS)"
+	$(Q)$(RUN_TESTS) --results $(TEST_RESULTS)/arch --timeout 900 "tests/vm/arch/test_arch.sh $(ARCH) $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) $(DISK_IMG) $(ARCH_UNIT_ARGS)" \
+		"$(SIZE_TEST)"
+# A size of this machine's architecture is in every make test too: make test boots one of each that it boots at all.
+SIZE_TEST = tests/vm/arch/test_size.sh $(ARCH) $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)
+VM_SCRIPT_TESTS += "$(SIZE_TEST)"
 # Every limit from 16 MiB to 4 GiB on each: a workload of 0.98 of it lives, and the VM too.
 .PHONY: soak-sweep
 soak-sweep:
 	$(Q)SWEEP="16 32 64 128 256 512 1024 2048 4096" $(SUBMAKE) test-arch
 test-arch:
-	$(Q)for arch in $(ALL_ARCHES); do \
-		$(SUBMAKE) ARCH=$$arch KERNEL= deps-run && $(SUBMAKE) ARCH=$$arch KERNEL= -j$(shell nproc) run-arch || exit 1; \
+	$(Q)for arch in $(TEST_ARCHES); do \
+		$(SUBMAKE) ARCH=$$arch KERNEL= deps && $(SUBMAKE) ARCH=$$arch KERNEL= -j$(shell nproc) run-arch || exit 1; \
 	done
-	$(Q)$(RUN_TESTS) --sum $(ALL_ARCHES:%=build/%/results/arch)
+	$(Q)$(RUN_TESTS) --sum $(TEST_ARCHES:%=build/%/results/arch)
 
 # The table that vm/sizing is built from. Each architecture's part is kept in its build folder until all are there.
 SIZING_TABLE := host-tools/vm/sizing_table.def

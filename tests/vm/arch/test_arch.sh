@@ -1,33 +1,12 @@
 #!/bin/bash
-# One architecture's guest, end to end: test_arch.sh ARCH KERNEL INITRD ROOTFS [UNIT_ROOTFS TEST...]
-# Boots it with `cradle run`: streams byte for byte, exit codes, the size as asked, an OOM kill with its
-# cause. With UNIT_ROOTFS (tests/vm/arch/unit-rootfs) also the unit tests in its /unit (SUITE/test_FILE) run in
+# One architecture's guest, end to end: test_arch.sh ARCH KERNEL INITRD ROOTFS DISK [UNIT_ROOTFS TEST...]
+# Boots it with `cradle run`: streams byte for byte, exit codes, the network, an OOM kill with its cause, a volume
+# (or its refusal), a boot from the disk image. With UNIT_ROOTFS (tests/vm/arch/unit-rootfs) also the unit tests in its /unit (SUITE/test_FILE) run in
 # the guest: on s390x that is what a big-endian machine makes of them. TAP on stdout; started by make test-arch.
 set -u
-arch=$1 kernel=$2 initrd=$3 rootfs=$4
-shift 4
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0
-
-cradle() { build/cradle run --arch "$arch" --accel tcg --kernel "$kernel" --initrd "$initrd" "$@" 2> "$work/err" > "$work/out"; }
-# ok NAME COMMAND...: one line of TAP; what cradle said, when it failed.
-ok() {
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@"; then
-		echo "ok $n - $arch: $name"
-		return
-	fi
-	echo "not ok $n - $arch: $name"
-	tail -n 20 "$work/out" "$work/err" | cut -c1-200 | sed 's/^/# /'
-	failed=$((failed + 1))
-}
-out() { grep -q -- "$1" "$work/out"; }
-err() { grep -q -- "$1" "$work/err"; }
-# value NAME: what the guest's script printed as NAME=...
-value() { sed -n "s/^$1=//p" "$work/out"; }
+. "$(dirname "$0")/lib.sh"
+disk=$5
+shift 5
 vm_kib() { awk '/  the VM$/ { printf "%d", $2 * 1024 }' "$work/err"; }
 
 # Every byte value, and lengths in which a swapped count would show.
@@ -89,6 +68,26 @@ cradle --rootfs "$rootfs" --memory 64M -- dd if=/dev/zero of=/dev/null bs=80M co
 ok "an OOM kill is 137" [ $? = 137 ]
 ok "and has its cause" err 'was OOM-killed: it reached its own memory limit (limit 64 MiB, peak 6[0-4].*killed: dd, which held'
 
+# virtio-fs, written and read on both sides. FUSE is spoken in the guest's byte order and with its numbers of open(2)'s
+# flags, which virtiofsd takes for its own.
+mkdir "$work/shared"
+echo from the host > "$work/shared/here"
+cradle --rootfs "$rootfs" --memory 64M -v "$work/shared:/work" -- /bin/sh -c 'cat /work/here && head -c 70001 /dev/zero > /work/there && ls -l /work/there'
+code=$?
+case "$(uname -m) $arch" in
+"x86_64 s390x" | "x86_64 ppc64le")
+	ok "a volume is refused" [ $code = 125 ]
+	ok "with the reason" err "a guest of $arch: virtiofsd .*\\(byte order\\|O_LARGEFILE\\)" ;;
+*)
+	ok "a volume is read" [ "$code $(head -n 1 "$work/out")" = "0 from the host" ]
+	ok "and written" [ "$(wc -c < "$work/shared/there")" = 70001 ] ;;
+esac
+
+# The image as the guest's root, by its driver there (virtio-blk, on s390x a channel device).
+cradle --disk "$disk" --rootfs "$rootfs" --memory 64M --verbose -- /bin/sh -c 'echo "machine=$(uname -m)"'
+ok "booted from the disk image" [ "$? $(value machine)" = "0 $arch" ]
+ok "whose /sbin/init is the agent" err 'going over to the root file system of a disk'
+
 # Limits from the least to what SWEEP says (MiB; make soak-sweep: up to 4096): a workload that touches 0.98 of
 # its limit lives, and so does the VM. 1 MiB of it is what busybox and its page tables weigh.
 cradle --rootfs "$rootfs" --memory 6M -- true
@@ -101,10 +100,10 @@ done
 if [ $# -gt 0 ]; then
 	unit_rootfs=$1
 	shift
-	cradle --rootfs "$unit_rootfs" --memory 400M -e CMOCKA_MESSAGE_OUTPUT=TAP -e TMPDIR=/tmp -- /bin/sh -c '
+	cradle --rootfs "$unit_rootfs" --memory 400M -e CMOCKA_MESSAGE_OUTPUT=TAP -e TMPDIR=/tmp -e CRADLE_TEST_PATIENCE=5 -- /bin/sh -c '
 		cd /
 		for test; do
-			timeout 200 setpriv --nnp unit/$test < /dev/null > /tmp/log 2>&1
+			timeout 300 setpriv --nnp unit/$test < /dev/null > /tmp/log 2>&1
 			code=$?
 			sed "s|^ok [0-9]* - |&$test: |; s|^not ok [0-9]* - |&$test: |" /tmp/log | grep "^ok\|^not ok\|error:"
 			echo "ended $code $test"

@@ -15,7 +15,7 @@ RUN_TESTS    := tests/run-tests.sh
 TEST_RESULTS := $(BUILD)/results
 
 # Scripts that print TAP themselves and need neither a VM nor an agent.
-SCRIPT_TESTS := tests/tools/test_run_tests.sh tests/tools/test_check_layers.sh $(wildcard tests/image/test_*.sh)
+SCRIPT_TESTS := tests/tools/test_run_tests.sh tests/tools/test_check_layers.sh tests/tools/test_ci_run.sh $(wildcard tests/image/test_*.sh)
 
 .PHONY: test-unit
 # The sum is the last line, and its exit code the target's.
@@ -62,7 +62,10 @@ ALL_RESULTS = $(addprefix build/$(ARCH)/results/,tree unit rpc interop vm) $(add
 # Beside this machine's architecture a big-endian one is booted on every change.
 OTHER_ARCH  = $(filter-out $(ARCH),s390x)
 SUBMAKE     = $(MAKE) --no-print-directory
-.PHONY: test test-build
+.PHONY: test test-build result-files
+# Where the results of make test lie, and those of TEST_ARCHES: .ci/run adds all up.
+result-files:
+	@echo $(sort $(ALL_RESULTS) $(TEST_ARCHES:%=build/%/results/arch))
 test: deps
 	$(Q)rootfs-builder/install-packages $(OTHER_ARCH:%=qemu-%) $(OTHER_ARCH:%=cross-%)
 	$(Q)$(SUBMAKE) -j$(shell nproc) test-build

@@ -67,7 +67,8 @@
 /*
  * What big calls leave in the heap, between small blocks that live on, goes back to the kernel when
  * no call of this size has ended for a while (measured: 240 KiB of heap after 64 MiB of output, 70
- * KiB with). Not a periodic tick: one timer after the last big call.
+ * KiB with), and so does what containers leave when the last removal is so long ago (measured: 11
+ * MiB after a thousand that were alive at once). Not a periodic tick: one timer after the last.
  */
 #define TRIM_CALL_BYTES 32768
 #define TRIM_QUIET_MS	1000

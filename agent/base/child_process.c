@@ -86,16 +86,13 @@ uint64_t child_reaper_orphans(void)
 static void hand_out(struct child_process *child, const siginfo_t *info)
 {
 	child_exit_fn on_exit = child->on_exit;
-	int pidfd = child->pidfd;
 
 	table_remove(child);
-	child->pidfd = -1;
 	child->exited = true;
 	child->exit_signal = info->si_code == CLD_EXITED ? 0 : info->si_status;
 	child->exit_status = info->si_code == CLD_EXITED ? info->si_status : 128 + info->si_status;
 	if (on_exit)
 		on_exit(child);
-	close_fd(&pidfd);
 }
 
 static int wait_info(idtype_t type, id_t id, siginfo_t *info, int flags)
@@ -227,16 +224,12 @@ static void forget_parent(void)
 }
 
 /*
- * Not fork(): CLONE_PIDFD, new namespaces and CLONE_INTO_CGROUP exist in clone3(2) only. What glibc
+ * Not fork(): new namespaces and CLONE_INTO_CGROUP exist in clone3(2) only. What glibc
  * would refresh in the child (its robust list, fork handlers) nothing here uses: one thread.
  */
-static pid_t clone_child(const struct child_fork_options *options, int *pidfd)
+static pid_t clone_child(const struct child_fork_options *options)
 {
-	struct clone_args args = {
-		.flags = CLONE_PIDFD,
-		.pidfd = (uintptr_t)pidfd,
-		.exit_signal = SIGCHLD,
-	};
+	struct clone_args args = {.exit_signal = SIGCHLD};
 	long pid;
 
 	if (options) {
@@ -265,13 +258,12 @@ pid_t child_process_fork(struct child_process *child, const struct child_fork_op
 	child_exit_fn on_exit, const char *name)
 {
 	sigset_t all, before;
-	int pidfd = -1;
 	pid_t pid;
 
 	/* No handler of ours may run in the child before the dispositions are reset. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	pid = clone_child(options, &pidfd);
+	pid = clone_child(options);
 	if (pid == 0) {
 		if (options && options->new_session)
 			leave_session();
@@ -282,17 +274,22 @@ pid_t child_process_fork(struct child_process *child, const struct child_fork_op
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
 		return pid;
-	*child = (struct child_process){
-		.pid = pid, .pidfd = pidfd, .on_exit = on_exit, .name = name};
+	*child = (struct child_process){.pid = pid, .on_exit = on_exit, .name = name};
 	table_add(child);
 	return pid;
 }
 
 int child_process_signal(struct child_process *child, int sig)
 {
-	if (child->pid == 0 || child->exited || child->pidfd < 0)
+	_cleanup_fd_ int pidfd = -1;
+
+	if (child->pid == 0 || child->exited)
 		return -ESRCH;
-	return syscall(SYS_pidfd_send_signal, child->pidfd, sig, NULL, 0) < 0 ? -errno : 0;
+	pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+	/* out of descriptors: the number is as good, nobody but us can make it free */
+	if (pidfd < 0)
+		return kill(child->pid, sig) < 0 ? -errno : 0;
+	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
 void child_process_disown(struct child_process *child)
@@ -300,11 +297,17 @@ void child_process_disown(struct child_process *child)
 	if (child->pid == 0)
 		return;
 	table_remove(child);
-	if (!child->exited)
-		close_fd(&child->pidfd);
-	child->pidfd = -1;
 	child->pid = 0;
 	child->on_exit = NULL;
+}
+
+bool child_process_has_ended(const struct child_process *child)
+{
+	siginfo_t info;
+
+	return child->exited || child->pid == 0 ||
+	       (wait_info(P_PID, (id_t)child->pid, &info, WNOWAIT | WNOHANG) == 0 &&
+		       info.si_pid == child->pid);
 }
 
 int child_process_wait(struct child_process *child)

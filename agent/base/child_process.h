@@ -1,8 +1,9 @@
 /*
  * child_process: children of this process. Owns SIGCHLD (a signalfd in the loop) and holds the
  * only waitid() of the program: every exit is peeked (WNOWAIT), handed to its owner's struct, then
- * reaped at once; orphans and unknown children are reaped and counted. Signals go through the
- * pidfd, so a reused pid is never hit (pidfd_open(2), clone3(2)).
+ * reaped at once; orphans and unknown children are reaped and counted. A child's number is its own
+ * until it is reaped here, so a signal meets no stranger; it goes through a pidfd that is opened
+ * for it (pidfd_open(2)) and not held: one descriptor less for each process that lives.
  */
 #ifndef BASE_CHILD_PROCESS_H
 #define BASE_CHILD_PROCESS_H
@@ -11,6 +12,7 @@
 #include "base/list.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,7 +26,6 @@ typedef void (*child_exit_fn)(struct child_process *child);
 struct child_process {
 	struct list_node node; /* in the table of living children */
 	pid_t pid;	       /* 0 = never started, or disowned; after exit only for logs */
-	int pidfd;	       /* owned while it lives; -1 from on_exit on */
 	bool exited;	 /* set before on_exit: the number in pid may soon be somebody else's */
 	int exit_status; /* exit code, or 128 + signal; valid when exited */
 	int exit_signal; /* signal that killed it, 0 otherwise */
@@ -33,7 +34,7 @@ struct child_process {
 };
 
 struct child_fork_options {
-	uint64_t clone_flags; /* CLONE_NEW*, CLONE_INTO_CGROUP...; CLONE_PIDFD is added */
+	uint64_t clone_flags; /* CLONE_NEW*, CLONE_INTO_CGROUP... */
 	int cgroup_fd;	      /* used with CLONE_INTO_CGROUP, else ignored */
 	bool new_session;     /* setsid(2) before any signal can reach it: Ctrl-C is not for it */
 };
@@ -51,8 +52,10 @@ pid_t child_process_fork(struct child_process *child, const struct child_fork_op
 	child_exit_fn on_exit, const char *name);
 /* pidfd_send_signal(2); 0 or negative errno, -ESRCH when it has exited. */
 int child_process_signal(struct child_process *child, int sig);
-/* Forgets the owner: the process is still reaped. Closes the pidfd. Idempotent, accepts zeroed. */
+/* Forgets the owner: the process is still reaped. Idempotent, accepts zeroed. */
 void child_process_disown(struct child_process *child);
+/* It has, whether or not that was handed to its owner yet. */
+bool child_process_has_ended(const struct child_process *child);
 /*
  * Sleeps until this child (forked before or outside the loop) has exited; used by tools without a
  * running loop. 0 or negative errno.

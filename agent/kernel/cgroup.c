@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -104,9 +105,23 @@ int cgroup_path_for(const struct cgroup_root *root, const char *cgroups_path,
 
 void cgroup_init(struct cgroup *cgroup)
 {
-	cgroup->path[0] = '\0';
-	cgroup->fd = -1;
+	cgroup->path = NULL;
 	cgroup->root = NULL;
+}
+
+bool cgroup_exists(const struct cgroup *cgroup)
+{
+	return cgroup->path != NULL;
+}
+
+int cgroup_open(const struct cgroup *cgroup)
+{
+	int fd;
+
+	if (!cgroup_exists(cgroup))
+		return -EBADF;
+	fd = open(cgroup->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 static const char *relative_path(const struct cgroup *cgroup)
@@ -123,19 +138,23 @@ int cgroup_dir(const struct cgroup *cgroup, const char *controller, char *out, s
 		return str_format(out, size, "%s%s", v1->mount, relative_path(cgroup)) < 0
 			       ? -ENAMETOOLONG
 			       : 0;
-	return cgroup->root && cgroup->root->v1_only ? -ENOENT : str_copy(out, size, cgroup->path);
+	if (!cgroup_exists(cgroup) || (cgroup->root && cgroup->root->v1_only))
+		return -ENOENT;
+	return str_copy(out, size, cgroup->path);
+}
+
+/* A control file of home's directory. */
+static int home_file(const struct cgroup *cgroup, const char *file, char *out, size_t size)
+{
+	return cgroup_exists(cgroup) ? path_join(out, size, cgroup->path, file) : -EBADF;
 }
 
 ssize_t cgroup_read(const struct cgroup *cgroup, const char *controller, const char *file,
 	char *out, size_t size)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
-	int r;
+	int r = cgroup_dir(cgroup, controller, dir, sizeof(dir));
 
-	if (!cgroup_root_v1_has(cgroup->root, controller) &&
-		!(cgroup->root && cgroup->root->v1_only))
-		return file_read_at(cgroup->fd, file, out, size);
-	r = cgroup_dir(cgroup, controller, dir, sizeof(dir));
 	if (r == 0)
 		r = path_join(path, sizeof(path), dir, file);
 	return r < 0 ? r : file_read(path, out, size);
@@ -145,12 +164,8 @@ int cgroup_write(
 	const struct cgroup *cgroup, const char *controller, const char *file, const char *value)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
-	int r;
+	int r = cgroup_dir(cgroup, controller, dir, sizeof(dir));
 
-	if (!cgroup_root_v1_has(cgroup->root, controller) &&
-		!(cgroup->root && cgroup->root->v1_only))
-		return file_write_at(cgroup->fd, file, value);
-	r = cgroup_dir(cgroup, controller, dir, sizeof(dir));
 	if (r == 0)
 		r = path_join(path, sizeof(path), dir, file);
 	return r < 0 ? r : file_write(path, value);
@@ -216,31 +231,55 @@ static int make_directories(const struct cgroup_root *root, const char *path, st
 	return r;
 }
 
+/* Takes path. */
+static int settle(
+	struct cgroup *cgroup, const struct cgroup_root *root, char *path, struct error *err)
+{
+	_cleanup_fd_ int fd = -1;
+
+	cgroup->path = path;
+	cgroup->root = root;
+	if (root->v1_only)
+		return 0;
+	fd = cgroup_open(cgroup);
+	if (fd >= 0) {
+		cgroup_v2_bound_nesting(fd);
+		return 0;
+	}
+	error_errno(err, -fd, "open cgroup %s", path);
+	remove_v1(root, relative_path(cgroup), root->v1.count);
+	cgroup_tree_remove(path);
+	cgroup_release(cgroup);
+	return fd;
+}
+
 int cgroup_create(
 	struct cgroup *cgroup, const struct cgroup_root *root, const char *path, struct error *err)
 {
-	int r = make_directories(root, path, err);
+	char *copy = strdup(path);
+	int r;
 
-	if (r < 0)
-		return r;
-	str_copy(cgroup->path, sizeof(cgroup->path), path);
-	cgroup->root = root;
-	cgroup->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (cgroup->fd < 0) {
-		r = error_errno(err, errno, "open cgroup %s", path);
-		remove_v1(root, relative_path(cgroup), root->v1.count);
-		cgroup_tree_remove(path);
-		cgroup_init(cgroup);
+	if (!copy)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make cgroup %s", path);
+	r = make_directories(root, path, err);
+	if (r < 0) {
+		free(copy);
 		return r;
 	}
-	if (!root->v1_only)
-		cgroup_v2_bound_nesting(cgroup->fd);
-	return 0;
+	return settle(cgroup, root, copy, err);
 }
 
-int cgroup_clone_fd(const struct cgroup *cgroup)
+int cgroup_open_for_clone(const struct cgroup *cgroup, int *ret)
 {
-	return cgroup->root && cgroup->root->v1_only ? -1 : cgroup->fd;
+	int fd = -1;
+
+	if (!(cgroup->root && cgroup->root->v1_only)) {
+		fd = cgroup_open(cgroup);
+		if (fd < 0)
+			return fd;
+	}
+	*ret = fd;
+	return 0;
 }
 
 /* "0::/POD/ID/init", as seen from the root of the hierarchy: what comes behind our own path. */
@@ -267,20 +306,19 @@ static int path_below(const struct cgroup *cgroup, pid_t pid, char *out, size_t 
 
 int cgroup_open_beside(const struct cgroup *cgroup, pid_t beside, int *ret)
 {
-	char text[4096] = ".";
-	int fd, r = 0;
+	char text[4096];
+	_cleanup_fd_ int own = -1;
+	int fd, r = cgroup_open_for_clone(cgroup, &own);
 
-	if (cgroup_clone_fd(cgroup) < 0) {
-		*ret = -1;
-		return 0;
+	if (r < 0 || own < 0 ||
+		file_read_at(own, "cgroup.subtree_control", text, sizeof(text)) <= 1) {
+		*ret = r < 0 ? -1 : take_fd(&own);
+		return r;
 	}
-	if (file_read_at(cgroup->fd, "cgroup.subtree_control", text, sizeof(text)) > 1)
-		r = path_below(cgroup, beside, text, sizeof(text));
-	else
-		str_copy(text, sizeof(text), ".");
+	r = path_below(cgroup, beside, text, sizeof(text));
 	if (r < 0)
 		return r;
-	fd = openat(cgroup->fd, text, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(own, text, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
 	*ret = fd;
@@ -289,17 +327,25 @@ int cgroup_open_beside(const struct cgroup *cgroup, pid_t beside, int *ret)
 
 int cgroup_kill(const struct cgroup *cgroup)
 {
+	char path[PATH_MAX];
+	int r;
+
 	if (cgroup->root->v1_only)
 		return cgroup_v1_kill(cgroup);
-	return file_write_at(cgroup->fd, "cgroup.kill", "1");
+	r = home_file(cgroup, "cgroup.kill", path, sizeof(path));
+	return r < 0 ? r : file_write(path, "1");
 }
 
 int cgroup_freeze(const struct cgroup *cgroup, bool freeze)
 {
+	char path[PATH_MAX];
 	int r = -ENOENT;
 
-	if (!cgroup->root->v1_only)
-		r = file_write_at(cgroup->fd, "cgroup.freeze", freeze ? "1" : "0");
+	if (!cgroup->root->v1_only) {
+		r = home_file(cgroup, "cgroup.freeze", path, sizeof(path));
+		if (r == 0)
+			r = file_write(path, freeze ? "1" : "0");
+	}
 	/* a hybrid machine with a kernel before 5.2 */
 	if (r == -ENOENT && cgroup->root->v1.count)
 		r = cgroup_v1_freeze(cgroup, freeze);
@@ -308,17 +354,18 @@ int cgroup_freeze(const struct cgroup *cgroup, bool freeze)
 
 int cgroup_populated(const struct cgroup *cgroup)
 {
-	if (cgroup->fd < 0)
-		return -EBADF;
-	return cgroup->root->v1_only ? cgroup_v1_populated(cgroup->fd)
-				     : cgroup_v2_populated(cgroup->fd);
+	_cleanup_fd_ int fd = cgroup_open(cgroup);
+
+	if (fd < 0)
+		return fd;
+	return cgroup->root->v1_only ? cgroup_v1_populated(fd) : cgroup_v2_populated(fd);
 }
 
 int cgroup_remove(struct cgroup *cgroup)
 {
 	int r = 0;
 
-	if (cgroup->fd < 0)
+	if (!cgroup_exists(cgroup))
 		return 0;
 	for (size_t i = 0; i < cgroup->root->v1.count; i++) {
 		char path[PATH_MAX];
@@ -341,6 +388,6 @@ int cgroup_remove(struct cgroup *cgroup)
 
 void cgroup_release(struct cgroup *cgroup)
 {
-	close_fd(&cgroup->fd);
+	free(cgroup->path);
 	cgroup_init(cgroup);
 }

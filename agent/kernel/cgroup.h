@@ -33,9 +33,12 @@ struct cgroup_root {
 	struct cgroup_hierarchies v1; /* mounted v1 hierarchies, home among them when v1_only */
 };
 
+/*
+ * No descriptor is held: with a thousand containers alive they would be a thousand. The path stays
+ * true, for only we make and remove the directory.
+ */
 struct cgroup {
-	char path[PATH_MAX]; /* absolute directory in the home hierarchy; "" = none */
-	int fd;		     /* the same, O_DIRECTORY, owned; -1 = none */
+	char *path; /* absolute directory in the home hierarchy, owned; NULL = none */
 	const struct cgroup_root *root;
 };
 
@@ -55,6 +58,9 @@ int cgroup_path_for(const struct cgroup_root *root, const char *cgroups_path,
 bool cgroup_root_v1_has(const struct cgroup_root *root, const char *controller);
 
 void cgroup_init(struct cgroup *cgroup); /* "none" */
+bool cgroup_exists(const struct cgroup *cgroup);
+/* The directory, O_DIRECTORY, the caller's; or negative errno (-EBADF: there is none). */
+int cgroup_open(const struct cgroup *cgroup);
 /*
  * Makes the directories and their missing ancestors in every hierarchy; v2: enables every
  * controller of the root on the way; v1: fills new cpusets from their parents. The last component
@@ -82,8 +88,10 @@ int cgroup_write(
  * names the hierarchy then. Nothing to do on a unified machine: clone3(2) did it.
  */
 int cgroup_enter_v1(const struct cgroup *cgroup, const char **failed);
-/* What clone3(2) may be given: the descriptor, or -1 where home is v1. */
-int cgroup_clone_fd(const struct cgroup *cgroup);
+/* What clone3(2) may be given: *ret as by cgroup_open(), or -1 where home is v1. 0 or negative
+ * errno.
+ */
+int cgroup_open_for_clone(const struct cgroup *cgroup, int *ret);
 
 /*
  * The same for one more process of the container. One that has made groups inside and handed
@@ -117,6 +125,6 @@ int cgroup_populated(const struct cgroup *cgroup);
  * to be called again in the loop's next turn.
  */
 int cgroup_remove(struct cgroup *cgroup);
-void cgroup_release(struct cgroup *cgroup); /* closes fd, forgets; removes nothing */
+void cgroup_release(struct cgroup *cgroup); /* forgets; removes nothing */
 
 #endif

@@ -300,12 +300,14 @@ static int refused(
 int cgroup_devices_attach(
 	const struct cgroup *cgroup, const struct device_program *program, struct error *err)
 {
+	_cleanup_fd_ int group = -1;
 	int fd, r;
 
 	if (!program->insns)
 		return apply_v1(cgroup, program, err);
 	fd = load_cached(program);
-	r = fd < 0 ? fd : attach(cgroup->fd, fd);
+	group = cgroup_open(cgroup);
+	r = fd < 0 ? fd : group < 0 ? group : attach(group, fd);
 	return r < 0 ? refused(program, fd < 0 ? "load" : "attach", -r, err) : 0;
 }
 
@@ -313,20 +315,21 @@ int cgroup_devices_replace(
 	const struct cgroup *cgroup, const struct device_program *program, struct error *err)
 {
 	uint32_t ids[64];
-	_cleanup_fd_ int fd = -1;
+	_cleanup_fd_ int fd = -1, group = -1;
 	int count, r;
 
 	if (!program->insns)
 		return apply_v1(cgroup, program, err);
-	count = query(cgroup->fd, ids, ARRAY_SIZE(ids));
+	group = cgroup_open(cgroup);
+	count = query(group, ids, ARRAY_SIZE(ids));
 	fd = load(program);
-	r = fd < 0 ? fd : attach(cgroup->fd, fd);
+	r = fd < 0 ? fd : group < 0 ? group : attach(group, fd);
 	if (r < 0)
 		return error_set(err, STATUS_FAILED_PRECONDITION, -r,
 			"Linux.Resources.Devices: new rules need CONFIG_BPF_SYSCALL and "
 			"CONFIG_CGROUP_BPF: bpf: %s the device program",
 			fd < 0 ? "load" : "attach");
 	/* in between both have to agree: never more than either allows */
-	detach_ours(cgroup->fd, ids, count);
+	detach_ours(group, ids, count);
 	return 0;
 }

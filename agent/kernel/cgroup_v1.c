@@ -70,14 +70,15 @@ static void kill_one(pid_t pid)
  */
 int cgroup_v1_kill(const struct cgroup *cgroup)
 {
+	_cleanup_fd_ int fd = cgroup_open(cgroup);
 	size_t before = 0;
-	int r = 0;
+	int r = fd < 0 ? fd : 0;
 
 	cgroup_v1_freeze(cgroup, true);
 	for (int i = 0; i < KILL_ROUNDS && r == 0; i++) {
 		size_t count;
 
-		r = cgroup_procs_for_each(cgroup->fd, kill_one, &count);
+		r = cgroup_procs_for_each(fd, kill_one, &count);
 		if (i > 0 && count == before)
 			break;
 		before = count;

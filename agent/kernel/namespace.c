@@ -42,14 +42,14 @@ void namespace_set_release(struct namespace_set *set)
 		close_fd(&set->fd[i]);
 }
 
-/* An fd; -1 when it is the caller's own or the kernel has no such namespace; negative errno < -1.
- */
-static int pin_one(enum namespace_type type, pid_t pid, int *ret, struct error *err)
+/* A kernel without such namespaces has the caller's own. */
+int namespace_pin(enum namespace_type type, pid_t pid, int *ret, struct error *err)
 {
 	_cleanup_fd_ int fd = -1;
 	struct stat theirs, own;
 	char path[64];
 
+	*ret = -1;
 	snprintf(path, sizeof(path), "/proc/self/ns/%s", types[type].name);
 	if (stat(path, &own) < 0) {
 		if (errno == ENOENT)
@@ -73,7 +73,7 @@ int namespace_set_pin(struct namespace_set *set, pid_t pid, struct error *err)
 
 	namespace_set_init(&pinned);
 	for (int i = 0; i < NAMESPACE_COUNT; i++) {
-		int r = pin_one((enum namespace_type)i, pid, &pinned.fd[i], err);
+		int r = namespace_pin((enum namespace_type)i, pid, &pinned.fd[i], err);
 
 		if (r < 0) {
 			namespace_set_release(&pinned);

@@ -29,8 +29,13 @@ struct namespace_set {
 
 void namespace_set_init(struct namespace_set *set);    /* all -1 */
 void namespace_set_release(struct namespace_set *set); /* closes */
-/* Pins those namespaces of pid that differ from the caller's own. All or nothing. */
+/*
+ * Pins those namespaces of pid that differ from the caller's own. All or nothing. The caller has to
+ * know that pid is still whom it means: a child that nobody has reaped.
+ */
 int namespace_set_pin(struct namespace_set *set, pid_t pid, struct error *err);
+/* The one of this type alone: *ret, the caller's to close; -1: it is the caller's own. */
+int namespace_pin(enum namespace_type type, pid_t pid, int *ret, struct error *err);
 /* "mount"/"mnt", "network"/"net", "pid", "ipc", "uts", "user", "cgroup", "time"; -EINVAL otherwise.
  */
 int namespace_type_parse(const char *word);

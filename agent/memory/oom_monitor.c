@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -412,18 +413,18 @@ static void on_v1_event(struct oom_v1 *v1)
 }
 
 /* Where the group's memory is accounted: in home, or in v1's hierarchy for it. */
-static void find_memory(struct oom_target *target, const char *cgroup_dir)
+static int find_memory(struct oom_target *target, const char *cgroup_dir)
 {
 	const struct cgroup_root *root = target->monitor->root;
 	const struct cgroup_hierarchy *v1 = cgroup_hierarchies_find(&root->v1, "memory");
 
 	target->is_v1 = v1 || root->v1_only;
 	target->mount_len = strlen(v1 ? v1->mount : root->mount);
-	if (v1)
-		str_format(target->dir, sizeof(target->dir), "%s%s", v1->mount,
-			cgroup_dir + strlen(root->mount));
-	else
-		str_copy(target->dir, sizeof(target->dir), cgroup_dir);
+	if (v1 && asprintf(&target->dir, "%s%s", v1->mount, cgroup_dir + strlen(root->mount)) < 0)
+		target->dir = NULL;
+	else if (!v1)
+		target->dir = strdup(cgroup_dir);
+	return target->dir ? 0 : -ENOMEM;
 }
 
 static int watch_target(struct oom_target *target)
@@ -437,15 +438,19 @@ static int watch_target(struct oom_target *target)
 		events, &target->watch, target->dir, "memory.events", on_changed);
 }
 
-void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
-	const char *container_id, const char *cgroup_dir)
+int oom_target_add(struct oom_monitor *monitor, struct oom_target *target, const char *container_id,
+	const char *cgroup_dir)
 {
 	int r;
 
 	memset(target, 0, sizeof(*target));
 	target->monitor = monitor;
 	target->container_id = container_id;
-	find_memory(target, cgroup_dir);
+	r = find_memory(target, cgroup_dir);
+	if (r < 0) {
+		target->monitor = NULL;
+		return r;
+	}
 	waiter_list_init(&target->delivered);
 	list_append(&monitor->targets, &target->node);
 	target->as_group = control_number(cgroup_dir, "memory.oom.group") == 1;
@@ -458,6 +463,7 @@ void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
 		log_record(LOG_WARN, "oom",
 			"no OOM events for this container: no memory controller", "container-id",
 			container_id, "error", errno_name(-r), NULL);
+	return 0;
 }
 
 static void forget_target(struct list_node *events, const struct oom_target *target)
@@ -483,6 +489,8 @@ void oom_target_remove(struct oom_target *target)
 	list_remove(&target->node);
 	oom_levels_leave(&target->monitor->levels, target->dir);
 	waiter_wake_all(&target->delivered, 0);
+	free(target->dir);
+	target->dir = NULL;
 	target->monitor = NULL;
 }
 

@@ -33,7 +33,7 @@ struct oom_target {
 	struct list_node node;
 	struct oom_monitor *monitor; /* NULL while not added */
 	const char *container_id;    /* the owner's */
-	char dir[PATH_MAX];	     /* its cgroup directory, where memory's files are */
+	char *dir;		     /* its cgroup directory, where memory's files are; owned */
 	size_t mount_len;	     /* of dir: the hierarchy's mount, before the group's name */
 	bool is_v1;		     /* and they are v1's */
 	struct oom_v1 v1;
@@ -68,9 +68,10 @@ void oom_monitor_free(struct oom_monitor *monitor);
 /* Kills of one container within so many milliseconds are one event; 0 (as made): each is one. */
 void oom_monitor_set_window(struct oom_monitor *monitor, uint32_t window_ms);
 
-/* Starts counting from the group's present values. A guest without memory controller: inert. */
-void oom_target_add(struct oom_monitor *monitor, struct oom_target *target,
-	const char *container_id, const char *cgroup_dir);
+/* Starts counting from the group's present values. A guest without memory controller: inert. 0, or
+ * -ENOMEM: not added. */
+int oom_target_add(struct oom_monitor *monitor, struct oom_target *target, const char *container_id,
+	const char *cgroup_dir);
 /*
  * A process of it was reaped after SIGKILL: reads the counters now and queues what is new; number
  * of kills found.

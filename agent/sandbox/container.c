@@ -10,10 +10,12 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/resident.h"
 #include "base/strings.h"
 #include "hard_limits.h"
 #include "sandbox/container_freeze.h"
 #include "sandbox/container_hooks.h"
+#include "sandbox/container_spec.h"
 #include "sandbox/container_stall.h"
 #include "sandbox/container_update.h"
 #include "sandbox/sandbox.h"
@@ -127,19 +129,21 @@ static int launch_exec(struct container *container, const char *exec_id, const G
 	struct error *err)
 {
 	struct launch_config config = {.container_id = container->id,
-		.rootfs = container->request->oci->root->path,
 		.cgroup_path = container->cgroup.path,
 		.no_pivot = container->sandbox->no_pivot,
 		.ipc_fd = -1,
 		.uts_fd = -1,
 		.pid_fd = -1};
+	struct namespace_set init;
 	struct launch_request request = {.cgroup_fd = -1,
 		.cgroup = &container->cgroup,
-		.join = &container->namespaces,
+		.join = &init,
 		.seccomp_fd = container->seccomp_fd};
 	struct arena scratch;
+	const Grpc__Spec *own;
 	struct process *process;
 	_cleanup_fd_ int group = -1;
+	pid_t pid;
 	int r = check_exec(container, exec_id, err);
 
 	if (r < 0)
@@ -147,17 +151,25 @@ static int launch_exec(struct container *container, const char *exec_id, const G
 	if (!spec)
 		return error_invalid(err, "process is missing");
 	arena_init(&scratch, LAUNCH_ARENA_MAX);
-	r = launch_plan_exec(spec, container->request->oci, &config, &scratch, &request.plan, err);
+	own = container_spec(container, &scratch, err);
+	if (own)
+		config.rootfs = own->root->path;
+	r = own ? launch_plan_exec(spec, own, &config, &scratch, &request.plan, err) : -ENOMEM;
 	if (r < 0) {
 		arena_release(&scratch);
 		return r;
 	}
-	r = cgroup_open_beside(&container->cgroup, container->init->launch.child.pid, &group);
+	pid = container->init->launch.child.pid;
+	r = cgroup_open_beside(&container->cgroup, pid, &group);
 	request.cgroup_fd = group;
+	if (r < 0)
+		error_errno(err, -r, "find a group for an exec in container %s", container->id);
+	/* not reaped yet, so the number is still init's; nothing is held meanwhile */
+	else
+		r = namespace_set_pin(&init, pid, err);
 	if (r < 0) {
 		arena_release(&scratch);
-		return error_errno(
-			err, -r, "find a group for an exec in container %s", container->id);
+		return r;
 	}
 	process = process_new(container, exec_id);
 	if (process)
@@ -170,6 +182,7 @@ static int launch_exec(struct container *container, const char *exec_id, const G
 	else
 		r = error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "exec %s", exec_id);
 	arena_release(&scratch);
+	namespace_set_release(&init);
 	if (r < 0) {
 		process_free(process);
 		return r;
@@ -190,7 +203,7 @@ int container_exec(struct container *container, const char *exec_id, const Grpc_
 
 void container_kill_all(struct container *container)
 {
-	if (container->cgroup.fd >= 0)
+	if (cgroup_exists(&container->cgroup))
 		cgroup_kill(&container->cgroup);
 	list_for_each (node, &container->processes)
 		process_signal(list_entry(node, struct process, node), SIGKILL);
@@ -218,8 +231,15 @@ void container_init_exited(struct container *container)
 	log_record(LOG_DEBUG, "sandbox", "container stopped", "container-id", container->id, NULL);
 }
 
+static void on_quiet(struct event_timer *timer)
+{
+	resident_trim();
+}
+
 void container_free(struct container *container)
 {
+	struct sandbox *sandbox = container->sandbox;
+
 	end_shared_pids(container);
 	helper_cancel(&container->helper);
 	event_timer_stop(&container->teardown_timer);
@@ -231,13 +251,15 @@ void container_free(struct container *container)
 	while (!list_empty(&container->processes))
 		process_free(list_entry(container->processes.next, struct process, node));
 	passed_streams_close(&container->passed);
-	namespace_set_release(&container->namespaces);
 	cgroup_events_unwatch(container->sandbox->cgroup_events, &container->populated);
 	cgroup_release(&container->cgroup);
 	close_fd(&container->seccomp_fd);
 	list_remove(&container->node);
-	container->sandbox->container_count--;
+	sandbox->container_count--;
+	event_timer_start(sandbox->loop, &sandbox->trim, TRIM_QUIET_MS, on_quiet, "heap trim");
 	free(container->id);
+	free(container->storages);
+	free(container->packed_spec);
 	arena_release(&container->arena);
 	free(container);
 }

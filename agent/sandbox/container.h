@@ -27,7 +27,6 @@
 #include "base/waiter.h"
 #include "kernel/cgroup.h"
 #include "kernel/cgroup_events.h"
-#include "kernel/namespace.h"
 #include "memory/oom_monitor.h"
 #include "memory/stall_guard.h"
 #include "sandbox/process.h"
@@ -86,16 +85,17 @@ struct container {
 	enum container_state state;
 	enum container_state paused_from; /* PAUSED: what it was, and will be again */
 	enum container_step step;
-	struct arena arena;			     /* the create call's: spec and all */
-	const Grpc__CreateContainerRequest *request; /* in the arena */
-	struct container_storage *storages;	     /* in the arena */
+	struct arena arena; /* the create call's: spec and all, while it is needed */
+	const Grpc__CreateContainerRequest *request; /* in the arena; NULL once the spec is: */
+	uint8_t *packed_spec;			     /* owned; see container_spec.h */
+	size_t packed_len;
+	struct container_storage *storages; /* owned */
 	size_t storage_count, storage_next;
 	struct helper helper; /* the one helper a step or the teardown waits for */
 	int seccomp_fd;
 	struct cgroup cgroup;
 	struct oom_target oom;
 	struct stall_guard stall;
-	struct namespace_set namespaces; /* pinned when init is up; execs join them */
 	struct list_node processes;
 	struct list_node updates;     /* container_update.c's: the first runs, the others wait */
 	struct passed_streams passed; /* the host's connections for init, until it is launched */

@@ -18,10 +18,12 @@
 #include "kernel/cgroup_annotations.h"
 #include "kernel/cgroup_devices.h"
 #include "kernel/cgroup_limits.h"
+#include "kernel/namespace.h"
 #include "kernel/seccomp.h"
 #include "hard_limits.h"
 #include "sandbox/container.h"
 #include "sandbox/container_hooks.h"
+#include "sandbox/container_spec.h"
 #include "sandbox/container_stall.h"
 #include "sandbox/sandbox.h"
 
@@ -278,28 +280,35 @@ static int make_group(struct container *container, struct error *err)
 		r = cgroup_devices_attach(&container->cgroup, &plan.devices, err);
 	if (r < 0)
 		return r;
-	oom_target_add(container->sandbox->oom, &container->oom, container->id, plan.path);
+	r = oom_target_add(container->sandbox->oom, &container->oom, container->id, plan.path);
+	if (r < 0)
+		return error_errno(err, -r, "watch the memory of container %s", container->id);
 	container_stall_start(container, &plan.stall);
 	return 0;
 }
 
-static void share_pid_namespace(struct container *container)
+static int share_pid_namespace(struct container *container, struct error *err)
 {
 	struct sandbox *sandbox = container->sandbox;
+	int fd, r;
 
-	if (container->namespaces.fd[NAMESPACE_PID] < 0 || !may_found_pids(container) ||
+	if (!may_found_pids(container) ||
 		(sandbox->pid_fd >= 0 && (!is_pause(container) || wants_shared_pids(container))))
-		return;
+		return 0;
+	r = namespace_pin(NAMESPACE_PID, container->init->launch.child.pid, &fd, err);
+	if (r < 0 || fd < 0)
+		return r;
 	close_fd(&sandbox->pid_fd);
-	sandbox->pid_fd = fcntl(container->namespaces.fd[NAMESPACE_PID], F_DUPFD_CLOEXEC, 3);
+	sandbox->pid_fd = fd;
 	sandbox->pid_founder = container;
+	return 0;
 }
 
 static void finish(struct container *container)
 {
 	container->step = STEP_DONE;
 	container->state = CONTAINER_CREATED;
-	share_pid_namespace(container);
+	container_spec_keep(container);
 	log_record(LOG_DEBUG, "sandbox", "container created", "container-id", container->id, NULL);
 	if (container->created)
 		container->created(container->created_owner, container, NULL);
@@ -347,8 +356,7 @@ static void on_init_event(struct process *process, enum launch_event event, cons
 	if (event == LAUNCH_HOOKS) {
 		run_create_hooks(container);
 	} else if (event == LAUNCH_CREATED) {
-		if (namespace_set_pin(&container->namespaces, process->launch.child.pid, &own) <
-			0) {
+		if (share_pid_namespace(container, &own) < 0) {
 			error_prefix(&own, "container %s", container->id);
 			fail(container, &own);
 			return;
@@ -364,13 +372,17 @@ static void on_init_event(struct process *process, enum launch_event event, cons
 
 static int launch_init(struct container *container, struct error *err)
 {
-	struct launch_request request = {.cgroup_fd = cgroup_clone_fd(&container->cgroup),
-		.cgroup = &container->cgroup,
-		.seccomp_fd = container->seccomp_fd};
+	_cleanup_fd_ int group = -1;
+	struct launch_request request = {
+		.cgroup = &container->cgroup, .seccomp_fd = container->seccomp_fd};
 	int r = make_plan(container, container->cgroup.path, &container->arena, &request.plan, err);
 
 	if (r < 0)
 		return r;
+	r = cgroup_open_for_clone(&container->cgroup, &group);
+	if (r < 0)
+		return error_errno(err, -r, "open the group of container %s", container->id);
+	request.cgroup_fd = group;
 	container->hooks = launch_plan_hooks(request.plan);
 	container->init = process_new(container, container->id);
 	if (!container->init)
@@ -438,7 +450,6 @@ static struct container *new_container(
 	container->seccomp_fd = -1;
 	passed_streams_init(&container->passed);
 	cgroup_init(&container->cgroup);
-	namespace_set_init(&container->namespaces);
 	list_init(&container->processes);
 	list_init(&container->updates);
 	waiter_list_init(&container->removed);
@@ -460,8 +471,7 @@ static int begin(struct sandbox *sandbox, struct arena *arena,
 		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "make container %s",
 			request->container_id);
 	container->storage_count = request->n_storages;
-	container->storages =
-		arena_calloc(arena, request->n_storages + 1, sizeof(*container->storages));
+	container->storages = calloc(request->n_storages + 1, sizeof(*container->storages));
 	r = container->storages ? check_plans(container, err)
 				: error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM,
 					  "make container %s", request->container_id);

@@ -240,10 +240,10 @@ void container_undo(struct container *container)
 	/* a write to memory.max that is under way would hold up the group's removal */
 	container_updates_abort(container);
 	container_kill_all(container);
-	if (container->cgroup.fd >= 0)
+	if (cgroup_exists(&container->cgroup))
 		cgroup_freeze(&container->cgroup, false);
 	container->look_again_ms = 0;
-	if (container->cgroup.fd >= 0 &&
+	if (cgroup_exists(&container->cgroup) &&
 		cgroup_events_watch(sandbox->cgroup_events, &container->populated,
 			container->cgroup.path, "cgroup.events", on_populated) < 0)
 		look_again_later(container);

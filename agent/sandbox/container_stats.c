@@ -43,7 +43,7 @@ int container_stats_read(struct container *container, struct arena *arena,
 	struct container_stats *read;
 	int r;
 
-	if (container->cgroup.fd < 0)
+	if (!cgroup_exists(&container->cgroup))
 		return error_set(err, STATUS_INTERNAL, 0, "container %s has no cgroup: it is %s",
 			container->id, container_state_name(container->state));
 	read = calloc(1, sizeof(*read));

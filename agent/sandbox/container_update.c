@@ -10,6 +10,7 @@
 #include "kernel/cgroup_devices.h"
 #include "kernel/cgroup_limits.h"
 #include "sandbox/container.h"
+#include "sandbox/container_spec.h"
 #include "sandbox/sandbox.h"
 
 struct container_update {
@@ -76,12 +77,17 @@ static void on_set(struct helper *helper, int result, const struct error *err)
 static int plan_devices(struct container *container, const Grpc__LinuxResources *resources,
 	struct arena *arena, struct device_program *ret, struct error *err)
 {
-	const Grpc__Linux *created = container->request->oci->linux;
+	const Grpc__Linux *created;
+	const Grpc__Spec *spec;
 	Grpc__Linux linux_part = GRPC__LINUX__INIT;
 	struct device_denied denied;
 
 	if (!resources || !resources->n_devices)
 		return 0;
+	spec = container_spec(container, arena, err);
+	if (!spec)
+		return -ENOMEM;
+	created = spec->linux;
 	if (created)
 		linux_part = *created;
 	linux_part.resources = (Grpc__LinuxResources *)resources;
@@ -100,8 +106,6 @@ static int start(struct container_update *update, struct error *err)
 	if (r == 0)
 		r = plan_devices(
 			container, update->resources, &update->arena, &update->devices, err);
-	update->helper.keep = &container->cgroup.fd;
-	update->helper.keep_count = 1;
 	if (r == 0)
 		r = helper_run(container->sandbox->loop, &update->helper, set_limits, update,
 			HELPER_TIMEOUT_MS, on_set, "set limits", err);

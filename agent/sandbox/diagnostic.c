@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "hard_limits.h"
 #include "sandbox/container.h"
+#include "sandbox/container_spec.h"
 #include "sandbox/sandbox.h"
 
 /* kubelet's name for it: where in the container the log is. */
@@ -25,9 +26,9 @@ static const char *annotation(const Grpc__Spec *spec, const char *key)
 	return NULL;
 }
 
-static int find_log(const struct container *container, char *path, size_t size, struct error *err)
+static int find_in(const struct container *container, const Grpc__Spec *spec, char *path,
+	size_t size, struct error *err)
 {
-	const Grpc__Spec *spec = container->request->oci;
 	const char *inside = annotation(spec, PATH_ANNOTATION);
 
 	if (str_empty(inside))
@@ -46,6 +47,20 @@ static int find_log(const struct container *container, char *path, size_t size, 
 	}
 	return error_errno(
 		err, ENOENT, "container %s has no mount on %.200s", container->id, inside);
+}
+
+static int find_log(const struct container *container, char *path, size_t size, struct error *err)
+{
+	const Grpc__Spec *spec;
+	struct arena scratch;
+	int r = -ENOMEM;
+
+	arena_init(&scratch, LAUNCH_ARENA_MAX);
+	spec = container_spec(container, &scratch, err);
+	if (spec)
+		r = find_in(container, spec, path, size, err);
+	arena_release(&scratch);
+	return r;
 }
 
 /* In a helper. A FIFO does not block an open for reading that says O_NONBLOCK; it is refused then.

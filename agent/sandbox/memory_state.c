@@ -204,7 +204,7 @@ static int list_containers(struct memory_state *read)
 		Cradle__ContainerMemory *memory;
 		char dir[PATH_MAX];
 
-		if (c->cgroup.fd < 0 || read->group_count + 1 >= room)
+		if (!cgroup_exists(&c->cgroup) || read->group_count + 1 >= room)
 			continue;
 		memory = arena_alloc(read->arena, sizeof(*memory));
 		if (!memory)

@@ -439,9 +439,14 @@ void process_collect(struct process *process)
 	/* All that are too many: several may be collected before the first timer runs. */
 	excess = sandbox->lingering_count;
 	list_for_each (node, &sandbox->lingering) {
+		struct process *oldest = list_entry(node, struct process, lingering);
+
 		if (excess-- <= LINGERING_MAX)
 			break;
-		free_soon(list_entry(node, struct process, lingering));
+		log_record(LOG_WARN, "sandbox",
+			"unread output dropped: too many ended processes have some", "container-id",
+			oldest->container->id, "process", oldest->id, NULL);
+		free_soon(oldest);
 	}
 }
 

@@ -89,6 +89,7 @@ void sandbox_release(struct sandbox *sandbox)
 	while (!list_empty(&sandbox->containers))
 		container_free(list_entry(sandbox->containers.next, struct container, node));
 	guest_memory_release(&sandbox->guest_memory);
+	event_timer_stop(&sandbox->trim);
 	network_release(sandbox);
 	passfd_free(sandbox->passfd);
 	worker_free(sandbox->worker);
@@ -205,7 +206,7 @@ void sandbox_dump(const struct sandbox *sandbox)
 		const struct container *c = list_entry(node, struct container, node);
 
 		log_printf(LOG_INFO, "dump", "container %s: %s, cgroup %s", c->id,
-			container_state_name(c->state), c->cgroup.path);
+			container_state_name(c->state), c->cgroup.path ? c->cgroup.path : "");
 		dump_container(c);
 	}
 }

@@ -44,6 +44,7 @@ struct sandbox {
 	bool no_pivot;		  /* "/" is an initramfs */
 	bool created;		  /* CreateSandbox has run */
 	bool ending;		  /* DestroySandbox was called */
+	struct event_timer trim;  /* runs after a container has gone: its memory goes back */
 	char id[128];
 	char *guest_hook_path; /* CreateSandbox's; owned; NULL = none */
 	struct cgroup_root cgroup_root;

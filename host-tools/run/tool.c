@@ -57,7 +57,7 @@ static const char *read_complaint(int fd, char *text)
 
 int tool_run(const char *what, const char *const *argv, struct error *err)
 {
-	struct child_process child = {.pidfd = -1};
+	struct child_process child = {0};
 	char text[COMPLAINT_MAX];
 	const char *complaint;
 	int pipes[2];

@@ -109,7 +109,7 @@ static void __attribute__((noreturn)) exec_trial(const char *arch, const char *p
 
 static bool try_paused(const char *arch, const char *program)
 {
-	struct child_process child = {.pidfd = -1};
+	struct child_process child = {0};
 	int socks[2];
 	bool works;
 	pid_t pid;

@@ -75,7 +75,7 @@ static void read_line(int fd, char *text, size_t size)
 
 bool qemu_program_too_old(const char *program, char *version, size_t size)
 {
-	struct child_process child = {.pidfd = -1};
+	struct child_process child = {0};
 	char text[256];
 	int fds[2];
 	pid_t pid;

@@ -313,7 +313,6 @@ struct vm *vm_start(struct event_loop *loop, const struct vm_config *config,
 	vm->config = *config;
 	vm->config.vhost_fd = -1;
 	vm->events = *events;
-	vm->child.pidfd = -1;
 	for (unsigned i = 0; i < VM_SHARES_MAX; i++)
 		vm->config.share_fds[i] = -1;
 	console_init(&vm->console);

@@ -147,7 +147,6 @@ int vm_shares_start(struct vm_shares *shares, struct event_loop *loop,
 
 		daemon->shares = shares;
 		daemon->share = &config->shares[i];
-		daemon->child.pidfd = -1;
 		shares->count++;
 		r = start_daemon(daemon, loop, config, folder, &fds[i], err);
 		if (r < 0)
@@ -162,9 +161,7 @@ int vm_shares_start(struct vm_shares *shares, struct event_loop *loop,
  */
 static bool ended_badly(const struct share_daemon *daemon)
 {
-	struct pollfd end = {.fd = daemon->child.pidfd, .events = POLLIN};
-
-	if (!daemon->child.exited && poll(&end, 1, 0) == 1)
+	if (!daemon->child.exited && child_process_has_ended(&daemon->child))
 		child_process_wait((struct child_process *)&daemon->child);
 	return daemon->child.exited && daemon->child.exit_status != 0;
 }

@@ -37,5 +37,4 @@ run-bench: all kernel $(INITRD_IMG) rootfs $(BENCH_HOST) $(BENCH_IMG)
 	$(Q)mkdir -p build/bench
 	$(Q)$(BENCH_HOST) build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(BENCH_IMG) $(DEMO_ROOTFS) $(BUILD)/cradle-agent build/bench $(if $(TRANSFERS),transfers,$(if $(QUICK),quick))
 include tests/bench/relay.mk
-	$(Q)$(BENCH_HOST) build/cradle $(KERNEL_IMAGE) $(INITRD_IMG) $(BENCH_IMG) $(DEMO_ROOTFS) $(BUILD)/cradle-agent build/bench/bench.json $(if $(TRANSFERS),transfers,$(if $(QUICK),quick))
 include tests/bench/churn.mk

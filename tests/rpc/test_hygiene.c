@@ -50,6 +50,33 @@ static const char *exec_output(const char *id, const char *script)
 
 /* ---- descriptors ---- */
 
+/*
+ * c59: nothing is used up by 140 containers alive (an inotify instance each would end at 128), each
+ * holds its three pipes and no more (on v1 an eventfd too), and what nobody read is gone with them.
+ */
+static void test_c59_descriptors_of_a_container(void **state)
+{
+	int each = file_exists("/sys/fs/cgroup/memory/memory.limit_in_bytes") ? 4 : 3;
+	const int count = 140;
+	char id[16];
+	int fds;
+
+	/* the first one founds the pod's PID namespace, which the agent keeps open */
+	container_run(&agent, "founder", "exec sleep 1000");
+	fds = agent_census(&agent).fds;
+	for (int i = 0; i < count; i++) {
+		str_format(id, sizeof(id), "many-%d", i);
+		container_run(&agent, id, "echo unread; exec sleep 1000");
+	}
+	assert_int_equal(agent_census(&agent).fds, fds + count * each);
+	for (int i = 0; i < count; i++) {
+		str_format(id, sizeof(id), "many-%d", i);
+		container_remove_id(&agent, id);
+	}
+	container_remove_id(&agent, "founder");
+	agent_assert_census(&agent, &before);
+}
+
 /* ls has the directory open as 3 */
 #define LIST_FDS "ls /proc/self/fd | tr '\\n' ' '"
 
@@ -226,6 +253,7 @@ static void test_growth(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_c8_no_descriptor_of_the_agent),
+	cmocka_unit_test(test_c59_descriptors_of_a_container),
 	cmocka_unit_test(test_sessions),
 	cmocka_unit_test(test_signals_stay_inside),
 	cmocka_unit_test(test_growth),

@@ -9,8 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/strings.h"
 #include "hard_limits.h"
+#include "lib/scratch.h"
 #include "lib/test_main.h"
 
 static struct agent agent;
@@ -305,6 +307,59 @@ static void test_a_waiting_read_is_not_overtaken(void **state)
 	unlink(rootfs_file("written"));
 }
 
+static void read_fails(const char *id, const char *exec, int code, const char *text)
+{
+	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;
+
+	read.container_id = (char *)id;
+	read.exec_id = (char *)exec;
+	read.len = 100;
+	agent_fails(&agent, "ReadStdout", &read, code, text);
+}
+
+static bool logged(const char *text)
+{
+	static char log[8 << 20];
+
+	assert_true(file_read(scratch_path("agent.log"), log, sizeof(log)) > 0);
+	return strstr(log, text) != NULL;
+}
+
+/*
+ * Unread output after WaitProcess: until it is drained (whoever read to the end is told of no such
+ * process), until its container is removed, or for ten seconds, after which its pipes are closed.
+ */
+static void test_unread_output_stays(void **state)
+{
+	struct agent_census before = agent_census(&agent), running;
+	uint64_t ended;
+
+	container_run(&agent, "stay", "sleep 1000");
+	running = agent_census(&agent);
+	for (int i = 0; i < 3; i++) {
+		char exec[8];
+
+		str_format(exec, sizeof(exec), "s%d", i);
+		assert_int_equal(container_exec_sh(&agent, "stay", exec, "echo kept", NULL), 0);
+		assert_int_equal(container_wait(&agent, "stay", exec), 0);
+	}
+	ended = event_loop_now_ns();
+	assert_string_equal(container_output(&agent, "stay", "s0", false), "kept\n");
+	assert_string_equal(container_output(&agent, "stay", "s0", true), "");
+	read_fails("stay", "s0", STATUS_NOT_FOUND, "s0");
+	while (agent_census(&agent).fds != running.fds)
+		event_loop_step(agent.loop, 10);
+	/* no sooner */
+	assert_true(event_loop_now_ns() - ended >= (STREAM_LINGER_MS - 200) * 1000000ull);
+	read_fails("stay", "s1", STATUS_NOT_FOUND, "s1");
+	assert_int_equal(container_exec_sh(&agent, "stay", "s3", "echo kept", NULL), 0);
+	assert_int_equal(container_wait(&agent, "stay", "s3"), 0);
+	container_remove_id(&agent, "stay");
+	read_fails("stay", "s3", STATUS_INVALID_ARGUMENT, "does not exist");
+	/* at once, not after its ten seconds */
+	assert_int_equal(agent_census(&agent).fds, before.fds);
+}
+
 /* Asks for all their exit codes in one turn of the agent's loop. */
 static void collect_at_once(const char *id, unsigned first, unsigned count)
 {
@@ -338,19 +393,18 @@ static void run_execs(const char *id, unsigned count, const char *script)
 /* Unread output lingers for LINGERING_MAX processes; those without any do not count. */
 static void test_lingering_output_is_bounded(void **state)
 {
-	Grpc__ReadStreamRequest read = GRPC__READ_STREAM_REQUEST__INIT;
 	char exec[16];
 
 	container_run(&agent, "ling", "sleep 1000");
 	run_execs("ling", LINGERING_MAX + 6, "echo $$ > /dev/null; echo kept");
 	collect_at_once("ling", 0, LINGERING_MAX + 6);
-	read.container_id = (char *)"ling";
-	read.exec_id = exec;
-	read.len = 100;
 	for (unsigned i = 0; i < 6; i++) {
 		str_format(exec, sizeof(exec), "e%u", i);
-		agent_fails(&agent, "ReadStdout", &read, STATUS_NOT_FOUND, exec);
+		read_fails("ling", exec, STATUS_NOT_FOUND, exec);
 	}
+	/* and it is said of each */
+	assert_true(logged("unread output dropped") && logged("\"process\":\"e5\""));
+	assert_false(logged("\"process\":\"e6\""));
 	assert_string_equal(container_output(&agent, "ling", "e6", false), "kept\n");
 	str_format(exec, sizeof(exec), "e%u", LINGERING_MAX + 5);
 	assert_string_equal(container_output(&agent, "ling", exec, false), "kept\n");
@@ -369,6 +423,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_room_for_much_output),
 	cmocka_unit_test(test_unread_output_blocks_nothing),
 	cmocka_unit_test(test_a_waiting_read_is_not_overtaken),
+	cmocka_unit_test(test_unread_output_stays),
 	cmocka_unit_test(test_lingering_output_is_bounded),
 	cmocka_unit_test(test_much_output),
 };

@@ -21,7 +21,7 @@
 #define RULES 16
 
 static struct arena arena;
-static const struct cgroup no_group = {.fd = -1};
+static const struct cgroup no_group = {0};
 static struct device_program program;
 static struct device_denied denied;
 static Grpc__Linux linux_part;

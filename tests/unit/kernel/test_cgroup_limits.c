@@ -75,7 +75,7 @@ static const char *plan_update(const Grpc__LinuxResources *resources, const char
 	struct error err = ERROR_INIT;
 	size_t n = 0;
 	int fd = open(scratch_dir(), O_RDONLY | O_DIRECTORY);
-	const struct cgroup group = {.fd = fd};
+	const struct cgroup group = {.path = (char *)scratch_dir()};
 
 	assert_true(fd >= 0);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -304,7 +304,7 @@ static int setup_v1(void **state)
 
 static void test_v1_hierarchies(void **state)
 {
-	const struct cgroup group = {.path = "/cg/memory/pod/x", .fd = -1, .root = &v1_root};
+	const struct cgroup group = {.path = (char *)"/cg/memory/pod/x", .root = &v1_root};
 	char dir[PATH_MAX];
 
 	assert_int_equal(v1_root.v1.count, 7);
@@ -351,7 +351,7 @@ static const char *update_v1(
 {
 	Grpc__LinuxResources r = GRPC__LINUX_RESOURCES__INIT;
 	Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
-	struct cgroup group = {.fd = -1, .root = &v1_root};
+	struct cgroup group = {.root = &v1_root};
 	struct cgroup_writes writes;
 	struct error err = ERROR_INIT;
 	static char text[512];
@@ -360,7 +360,7 @@ static const char *update_v1(
 	/* a hierarchy in the scratch folder */
 	str_copy(v1_root.v1.list[2].mount, sizeof(v1_root.v1.list[2].mount), scratch_dir());
 	str_copy(v1_root.mount, sizeof(v1_root.mount), scratch_dir());
-	str_copy(group.path, sizeof(group.path), scratch_dir());
+	group.path = (char *)scratch_dir();
 	assert_int_equal(file_replace(scratch_path("memory.limit_in_bytes"), limit_now,
 				 strlen(limit_now), 0644),
 		0);
@@ -452,13 +452,11 @@ static void test_v1_cpu_io_net(void **state)
 
 static int apply(const struct cgroup_write *list, size_t count, struct error *err)
 {
-	int fd = open(scratch_dir(), O_RDONLY | O_DIRECTORY);
-	const struct cgroup group = {.fd = fd};
+	const struct cgroup group = {.path = (char *)scratch_dir()};
 	struct cgroup_writes writes = {(struct cgroup_write *)list, count};
 	size_t set = 0;
 	int r = cgroup_limits_apply(&group, &writes, &set, err);
 
-	close(fd);
 	return r < 0 ? -(int)set - 1 : 0;
 }
 

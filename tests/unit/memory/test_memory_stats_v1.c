@@ -24,7 +24,7 @@ static struct arena arena;
 
 static const Grpc__CgroupStats *fill(void)
 {
-	static const struct cgroup group = {.path = "/h/pod/x", .fd = -1, .root = &root};
+	static const struct cgroup group = {.path = (char *)"/h/pod/x", .root = &root};
 	static Grpc__StatsContainerResponse response;
 	struct worker_file files[WORKER_FILES_MAX];
 	struct error err = ERROR_INIT;

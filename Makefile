@@ -190,7 +190,7 @@ TEST_LDFLAGS   := $(if $(SAN),$(SANFLAGS)) -no-pie
 
 # What the fixtures of tests/lib start, relative to the top of the tree, where tests run.
 TEST_PATHS = -DHOST_CRADLE_PATH='"$(HOST)/cradle"' -DAGENT_PATH='"$(BUILD)/cradle-agent"' -DINSIDE_PATH='"$(BUILD)/tests/inside/inside"' -DCRADLE_PATH='"build/cradle"' -DKERNEL_PATH='"$(KERNEL_IMAGE)"' \
-	-DINITRD_PATH='"$(INITRD_IMG)"' -DROOTFS_PATH='"$(DEMO_ROOTFS)"'
+	-DINITRD_PATH='"$(INITRD_IMG)"' -DROOTFS_PATH='"$(DEMO_ROOTFS)"' -DHOLDER_PATH='"$(BUILD)/tests/programs/memory_holder"'
 
 RPC_BINS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(RPC_TESTS))
 VM_BINS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(VM_TESTS))

@@ -162,7 +162,7 @@ void agent_start_with(struct agent *agent, const char *const *arguments)
 /* ---- a guest
  * -------------------------------------------------------------------------------------- */
 
-static void run_cradle(const struct agent *agent, const char *memory, int out)
+static void run_cradle(const struct agent *agent, const char *memory, const char *rootfs, int out)
 {
 	int log = open(scratch_path("agent.log"), O_WRONLY | O_CREAT | O_APPEND, 0644);
 	int null = open("/dev/null", O_RDONLY);
@@ -176,13 +176,18 @@ static void run_cradle(const struct agent *agent, const char *memory, int out)
 	dup2(in[0], 0);
 	dup2(out, 1);
 	dup2(log, 2);
-	execl(CRADLE_PATH, "cradle", "run", "--hold", "--listen", agent->socket, "--rootfs",
-		ROOTFS_PATH, "--kernel", KERNEL_PATH, "--initrd", INITRD_PATH, "--memory", memory,
-		"--append", "agent.passfd_listener_port=1027", NULL);
+	execl(CRADLE_PATH, "cradle", "run", "--hold", "--listen", agent->socket, "--rootfs", rootfs,
+		"--kernel", KERNEL_PATH, "--initrd", INITRD_PATH, "--memory", memory, "--append",
+		"agent.passfd_listener_port=1027", NULL);
 	die("exec " CRADLE_PATH);
 }
 
 void agent_start_vm(struct agent *agent, const char *memory)
+{
+	agent_start_vm_from(agent, memory, ROOTFS_PATH);
+}
+
+void agent_start_vm_from(struct agent *agent, const char *memory, const char *rootfs)
 {
 	char line[256];
 	int out[2];
@@ -197,7 +202,7 @@ void agent_start_vm(struct agent *agent, const char *memory)
 		die("make a pipe");
 	agent->pid = fork();
 	if (agent->pid == 0)
-		run_cradle(agent, memory, out[1]);
+		run_cradle(agent, memory, rootfs, out[1]);
 	close(out[1]);
 	/* "ready SOCKET" */
 	while (n < sizeof(line) - 1 && read(out[0], line + n, 1) == 1 && line[n] != '\n')

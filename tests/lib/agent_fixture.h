@@ -41,6 +41,8 @@ void agent_start_with(struct agent *agent, const char *const *arguments);
  * hybrid-vsock socket. The sandbox is made already. memory as for --memory.
  */
 void agent_start_vm(struct agent *agent, const char *memory);
+/* With another root file system for its containers: a folder. */
+void agent_start_vm_from(struct agent *agent, const char *memory, const char *rootfs);
 /* SIGTERM, then waits: exit code 0 is asserted (a sanitizer's finding is not 0). */
 void agent_stop(struct agent *agent);
 struct ttrpc_client *agent_connect(struct agent *agent);

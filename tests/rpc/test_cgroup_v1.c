@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 #include "base/strings.h"
+#include "lib/known_memory.h"
 #include "lib/test_groups.h"
 #include "lib/test_main.h"
 
@@ -631,6 +632,14 @@ static void check_state_of_memory(void)
 	client_call_release(&call);
 }
 
+/* Anonymous, file, shmem and kernel memory, by our own figures and by each shim's formula. */
+static void test_known_amounts(void **state)
+{
+	known_memory_prepare(agent.rootfs);
+	known_memory_check(&agent, (unsigned)sysconf(_SC_NPROCESSORS_CONF), true);
+	agent_assert_census(&agent, &before);
+}
+
 static void test_statistics(void **state)
 {
 	static const char *const argv[] = {"sh", "-c",
@@ -715,6 +724,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_very_many_nested_groups),
 	cmocka_unit_test(test_no_event_without_oom),
 	cmocka_unit_test(test_statistics),
+	cmocka_unit_test(test_known_amounts),
 	cmocka_unit_test(test_kill_of_all_in_a_fork_storm),
 };
 

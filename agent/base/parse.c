@@ -182,3 +182,13 @@ int parse_keyed_u64(const char *text, const char *key, uint64_t *ret)
 	}
 	return -ENOENT;
 }
+
+size_t parse_word_u64(const char *line, const char *end, uint64_t *ret)
+{
+	const char *space = memchr(line, ' ', (size_t)(end - line));
+
+	if (!space || space == line ||
+		parse_digits(space + 1, (size_t)(end - space - 1), 10, ret) < 0)
+		return 0;
+	return (size_t)(space - line);
+}

@@ -8,11 +8,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -57,12 +60,29 @@ static void forget_heap(void)
 	forget_range(keep_to, to);
 }
 
+/*
+ * A cgroup's control file is shown in one piece, or line by line into a page (linux kernel/cgroup,
+ * fs/seq_file.c): a read that gives less than this has seen the end, and needs no second one.
+ */
+#define ONE_PIECE 2048
+
 /* Up to WORKER_FILE_MAX bytes; when there are more, whole lines only. Length or negative errno. */
-static ssize_t read_text(int fd, char *text)
+static ssize_t read_text(int fd, bool control, char *text)
 {
-	ssize_t n = fd_read_full(fd, text, WORKER_FILE_MAX);
+	ssize_t n, rest;
 	char more;
 
+	n = read(fd, text, WORKER_FILE_MAX);
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	if (n >= 0 && n < (control ? ONE_PIECE : 1))
+		return n;
+	if (n < 0)
+		n = 0;
+	rest = fd_read_full(fd, text + n, (size_t)(WORKER_FILE_MAX - n));
+	if (rest < 0)
+		return rest;
+	n += rest;
 	if (n == WORKER_FILE_MAX && fd_read_full(fd, &more, 1) == 1) {
 		const char *newline = memrchr(text, '\n', (size_t)n);
 
@@ -72,11 +92,11 @@ static ssize_t read_text(int fd, char *text)
 	return n;
 }
 
-static ssize_t read_file(int dirfd, const char *name, char *text)
+static ssize_t read_file(int dirfd, bool control, const char *name, char *text)
 {
 	_cleanup_fd_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
-	return fd < 0 ? -errno : read_text(fd, text);
+	return fd < 0 ? -errno : read_text(fd, control, text);
 }
 
 /* Answers that have not been sent yet. */
@@ -106,12 +126,28 @@ static int batch_make_room(int socket, struct batch *batch)
 	return batch_send(socket, batch);
 }
 
-/* The file goes behind its answer's head; dir_error stands for it when there is no folder. */
-static void batch_add(struct batch *batch, struct worker_answer answer, int dirfd, int dir_error,
+/* The folder of a question. */
+struct folder {
+	int fd, error; /* fd -1: it could not be opened */
+	bool cgroup;
+};
+
+static bool is_cgroup(int fd)
+{
+	struct statfs fs;
+
+	return fd >= 0 && fstatfs(fd, &fs) == 0 &&
+	       (fs.f_type == CGROUP2_SUPER_MAGIC || fs.f_type == CGROUP_SUPER_MAGIC);
+}
+
+/* The file goes behind its answer's head; the folder's error stands for it when there is none. */
+static void batch_add(struct batch *batch, struct worker_answer answer, const struct folder *folder,
 	const char *name)
 {
 	char *head = batch->data + batch->len;
-	ssize_t n = dir_error ? dir_error : read_file(dirfd, name, head + sizeof(answer));
+	ssize_t n = folder->error ? folder->error
+				  : read_file(folder->fd, folder->cgroup && name[0] != '/', name,
+					    head + sizeof(answer));
 
 	answer.errnum = n < 0 ? (int32_t)-n : 0;
 	answer.len = n < 0 ? 0 : (uint32_t)n;
@@ -135,8 +171,8 @@ static int answer_question(int socket, const char *data, size_t size)
 	struct worker_question head;
 	struct batch batch;
 	_cleanup_fd_ int dirfd = -1;
+	struct folder folder;
 	const char *at = data + sizeof(head), *stop = data + size, *dir;
-	int dir_error;
 
 	if (size < sizeof(head))
 		return -EPROTO;
@@ -145,7 +181,7 @@ static int answer_question(int socket, const char *data, size_t size)
 	if (!dir || head.count > WORKER_FILES_MAX)
 		return -EPROTO;
 	dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	dir_error = dirfd < 0 ? -errno : 0;
+	folder = (struct folder){dirfd, dirfd < 0 ? -errno : 0, is_cgroup(dirfd)};
 	batch.len = 0;
 	for (uint32_t i = 0; i < head.count; i++) {
 		const char *name = next_string(&at, stop);
@@ -154,8 +190,7 @@ static int answer_question(int socket, const char *data, size_t size)
 			return -EPROTO;
 		if (batch_make_room(socket, &batch) < 0)
 			return -EIO;
-		batch_add(&batch, (struct worker_answer){.id = head.id, .index = i}, dirfd,
-			dir_error, name);
+		batch_add(&batch, (struct worker_answer){.id = head.id, .index = i}, &folder, name);
 	}
 	return batch_send(socket, &batch);
 }

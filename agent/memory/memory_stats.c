@@ -97,69 +97,49 @@ static Grpc__CpuStats *fill_cpu(struct stats_filler *f)
  * spells them. NULL: v1's name is v2's.
  */
 static const struct {
-	const char *v2, *v1;
+	const char *v2, *v1, *total;
 } old_names[] = {
-	{"file", "cache"}, /* both with shmem and tmpfs */
-	{"anon", "rss"},   /* neither with swapped out pages */
-	{"anon_thp", "rss_huge"},
-	{"shmem", NULL},
-	{"file_mapped", "mapped_file"},
-	{"file_dirty", "dirty"},
-	{"file_writeback", "writeback"},
-	{"pgfault", NULL},
-	{"pgmajfault", NULL},
-	{"pgfault", "pg_fault"},
-	{"pgmajfault", "pg_maj_fault"},
-	{"inactive_anon", NULL},
-	{"active_anon", NULL},
-	{"inactive_file", NULL},
-	{"active_file", NULL},
-	{"unevictable", NULL},
+	{"file", "cache", "total_cache"}, /* both with shmem and tmpfs */
+	{"anon", "rss", "total_rss"},	  /* neither with swapped out pages */
+	{"anon_thp", "rss_huge", "total_rss_huge"},
+	{"shmem", NULL, "total_shmem"},
+	{"file_mapped", "mapped_file", "total_mapped_file"},
+	{"file_dirty", "dirty", "total_dirty"},
+	{"file_writeback", "writeback", "total_writeback"},
+	{"pgfault", NULL, "total_pgfault"},
+	{"pgmajfault", NULL, "total_pgmajfault"},
+	{"pgfault", "pg_fault", "total_pg_fault"},
+	{"pgmajfault", "pg_maj_fault", "total_pg_maj_fault"},
+	{"inactive_anon", NULL, "total_inactive_anon"},
+	{"active_anon", NULL, "total_active_anon"},
+	{"inactive_file", NULL, "total_inactive_file"},
+	{"active_file", NULL, "total_active_file"},
+	{"unevictable", NULL, "total_unevictable"},
 };
 
 static void add_old_names(struct stats_filler *f, Grpc__MemoryStats *memory)
 {
-	char total[64];
-
 	for (size_t i = 0; i < ARRAY_SIZE(old_names); i++) {
+		const Grpc__MemoryStats__StatsEntry *entry = stats_find(memory, old_names[i].v2);
 		const char *v1 = old_names[i].v1;
-		uint64_t value;
 
-		if (parse_keyed_u64(f->files[MEMORY_STAT].text, old_names[i].v2, &value) < 0)
+		if (!entry)
 			continue;
 		if (v1)
-			stats_add(f, memory, v1, value);
-		str_format(total, sizeof(total), "total_%s", v1 ? v1 : old_names[i].v2);
-		stats_add(f, memory, total, value);
+			stats_add(memory, v1, entry->value);
+		stats_add(memory, old_names[i].total, entry->value);
 	}
 	if (!stats_have(f, SWAP_CURRENT))
 		return;
-	stats_add(f, memory, "swap", stats_number(f, SWAP_CURRENT, 0));
-	stats_add(f, memory, "total_swap", stats_number(f, SWAP_CURRENT, 0));
+	stats_add(memory, "swap", stats_number(f, SWAP_CURRENT, 0));
+	stats_add(memory, "total_swap", stats_number(f, SWAP_CURRENT, 0));
 }
 
 /* Every "name number" line of memory.stat, and the old names of those that have one. */
 static void fill_stat_map(struct stats_filler *f, Grpc__MemoryStats *memory)
 {
-	const char *line = f->files[MEMORY_STAT].text;
-	size_t room;
-
-	if (!stats_have(f, MEMORY_STAT))
-		return;
-	room = stats_count_lines(line) + 2 * ARRAY_SIZE(old_names) + 2;
-	memory->stats = arena_calloc(f->arena, room, sizeof(*memory->stats));
-	if (!memory->stats) {
-		f->no_memory = true;
-		return;
-	}
-	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
-		char key[64];
-		uint64_t value;
-
-		if (sscanf(line, "%63s %" SCNu64, key, &value) == 2)
-			stats_add(f, memory, key, value);
-	}
-	add_old_names(f, memory);
+	if (stats_fill_map(f, MEMORY_STAT, 2 * ARRAY_SIZE(old_names) + 2, memory))
+		add_old_names(f, memory);
 }
 
 static Grpc__MemoryStats *fill_memory(struct stats_filler *f)

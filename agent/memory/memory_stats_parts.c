@@ -1,7 +1,6 @@
 /* memory_stats_parts: see memory_stats_parts.h. */
 #include "memory/memory_stats_parts.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -29,9 +28,11 @@ bool stats_have(const struct stats_filler *f, size_t which)
 uint64_t stats_number(const struct stats_filler *f, size_t which, uint64_t unlimited)
 {
 	uint64_t value = 0;
+	const char *text = f->files[which].text;
 	char word[32];
 
-	if (!stats_have(f, which) || sscanf(f->files[which].text, "%31s", word) != 1)
+	if (!stats_have(f, which) ||
+		str_format(word, sizeof(word), "%.*s", (int)strcspn(text, " \n"), text) < 0)
 		return 0;
 	if (str_eq(word, "max"))
 		return unlimited;
@@ -57,20 +58,62 @@ size_t stats_count_lines(const char *text)
 	return n;
 }
 
-void stats_add(struct stats_filler *f, Grpc__MemoryStats *memory, const char *key, uint64_t value)
+void stats_add(Grpc__MemoryStats *memory, const char *key, uint64_t value)
 {
-	Grpc__MemoryStats__StatsEntry *entry =
-		stats_message(f, &grpc__memory_stats__stats_entry__descriptor);
+	Grpc__MemoryStats__StatsEntry *entry = memory->stats[memory->n_stats++];
 
-	if (!entry)
-		return;
-	entry->key = arena_strdup(f->arena, key);
-	if (!entry->key) {
-		f->no_memory = true;
-		return;
-	}
+	entry->key = (char *)key;
 	entry->value = value;
-	memory->stats[memory->n_stats++] = entry;
+}
+
+const Grpc__MemoryStats__StatsEntry *stats_find(const Grpc__MemoryStats *memory, const char *key)
+{
+	for (size_t i = 0; i < memory->n_stats; i++)
+		if (str_eq(memory->stats[i]->key, key))
+			return memory->stats[i];
+	return NULL;
+}
+
+/* All of them at once: an entry a time would be an allocation and a descriptor's walk each. */
+static bool make_entries(struct stats_filler *f, size_t count, Grpc__MemoryStats *memory)
+{
+	static const Grpc__MemoryStats__StatsEntry empty = GRPC__MEMORY_STATS__STATS_ENTRY__INIT;
+	Grpc__MemoryStats__StatsEntry *entries = arena_calloc(f->arena, count, sizeof(*entries));
+
+	memory->stats = arena_calloc(f->arena, count, sizeof(*memory->stats));
+	if (!entries || !memory->stats) {
+		f->no_memory = true;
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		entries[i] = empty;
+		memory->stats[i] = &entries[i];
+	}
+	return true;
+}
+
+bool stats_fill_map(struct stats_filler *f, size_t which, size_t more, Grpc__MemoryStats *memory)
+{
+	const char *end;
+	char *line;
+
+	if (!stats_have(f, which))
+		return false;
+	line = arena_strdup(f->arena, f->files[which].text); /* the keys stay in it */
+	if (!line)
+		f->no_memory = true;
+	if (!line || !make_entries(f, stats_count_lines(line) + more + 1, memory))
+		return false;
+	for (; (end = strchr(line, '\n')); line = (char *)end + 1) {
+		uint64_t value;
+		size_t len = parse_word_u64(line, end, &value);
+
+		if (len == 0)
+			continue;
+		line[len] = '\0';
+		stats_add(memory, line, value);
+	}
+	return true;
 }
 
 Grpc__PidsStats *stats_fill_pids(struct stats_filler *f, size_t current, size_t max)

@@ -22,8 +22,15 @@ uint64_t stats_number(const struct stats_filler *f, size_t which, uint64_t unlim
 /* "key number" in the file; 0 when it is not there. */
 uint64_t stats_keyed(const struct stats_filler *f, size_t which, const char *key);
 size_t stats_count_lines(const char *text);
-/* One entry of the map; memory->stats has room for it. */
-void stats_add(struct stats_filler *f, Grpc__MemoryStats *memory, const char *key, uint64_t value);
+/*
+ * The map of a "word number" file, with room for so many entries more. False: no such file, or
+ * no memory (noted).
+ */
+bool stats_fill_map(struct stats_filler *f, size_t which, size_t more, Grpc__MemoryStats *memory);
+/* One entry more; key is not copied. */
+void stats_add(Grpc__MemoryStats *memory, const char *key, uint64_t value);
+/* The entry of that name; NULL when there is none. */
+const Grpc__MemoryStats__StatsEntry *stats_find(const Grpc__MemoryStats *memory, const char *key);
 Grpc__PidsStats *stats_fill_pids(struct stats_filler *f, size_t current, size_t max);
 /* which is /proc/net/dev. */
 void stats_fill_network(

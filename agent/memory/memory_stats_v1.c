@@ -168,26 +168,6 @@ static Grpc__MemoryData *fill_data(struct stats_filler *f, size_t which)
 	return data;
 }
 
-static void fill_map(struct stats_filler *f, Grpc__MemoryStats *memory)
-{
-	const char *line = f->files[MEMORY_STAT].text;
-
-	if (!stats_have(f, MEMORY_STAT))
-		return;
-	memory->stats = arena_calloc(f->arena, stats_count_lines(line) + 1, sizeof(*memory->stats));
-	if (!memory->stats) {
-		f->no_memory = true;
-		return;
-	}
-	for (const char *end; (end = strchr(line, '\n')); line = end + 1) {
-		char key[64];
-		uint64_t value;
-
-		if (sscanf(line, "%63s %" SCNu64, key, &value) == 2)
-			stats_add(f, memory, key, value);
-	}
-}
-
 static Grpc__MemoryStats *fill_memory(struct stats_filler *f)
 {
 	Grpc__MemoryStats *memory;
@@ -202,7 +182,7 @@ static Grpc__MemoryStats *fill_memory(struct stats_filler *f)
 	memory->usage = fill_data(f, MEMORY_DATA);
 	memory->swap_usage = fill_data(f, MEMORY_DATA + 4);
 	memory->kernel_usage = fill_data(f, MEMORY_DATA + 8);
-	fill_map(f, memory);
+	stats_fill_map(f, MEMORY_STAT, 0, memory);
 	return memory;
 }
 

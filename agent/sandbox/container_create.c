@@ -20,6 +20,7 @@
 #include "kernel/cgroup_limits.h"
 #include "kernel/namespace.h"
 #include "kernel/seccomp.h"
+#include "kernel/seccomp_cache.h"
 #include "hard_limits.h"
 #include "sandbox/container.h"
 #include "sandbox/container_hooks.h"
@@ -237,6 +238,7 @@ static void on_helper(struct helper *helper, int result, const struct error *err
 		fail(container, &own);
 		return;
 	}
+	seccomp_cache_keep(container->request->oci->linux->seccomp, container->seccomp_fd);
 	container->step++;
 	run_steps(container);
 }
@@ -253,6 +255,9 @@ static int start_seccomp(struct container *container, struct error *err)
 	const Grpc__Linux *linux_part = container->request->oci->linux;
 
 	if (!linux_part || !linux_part->seccomp)
+		return 1;
+	container->seccomp_fd = seccomp_cache_find(linux_part->seccomp);
+	if (container->seccomp_fd >= 0)
 		return 1;
 	container->seccomp_fd = memfd_create("seccomp", MFD_CLOEXEC);
 	if (container->seccomp_fd < 0)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -114,6 +115,32 @@ static void test_files(void **state)
 	assert_string_equal(a.files[1].text, "");
 	assert_int_equal(a.files[2].errnum, ENOENT);
 	assert_int_equal(a.files[2].len, 0);
+}
+
+static void write_pieces(const char *path)
+{
+	int fd = open(path, O_WRONLY), left = 1;
+
+	if (fd < 0 || write(fd, "one", 3) != 3)
+		_exit(1);
+	while (ioctl(fd, FIONREAD, &left) == 0 && left > 0)
+		usleep(1000);
+	_exit(write(fd, "two", 3) == 3 ? 0 : 1);
+}
+
+/* Only a control file of a cgroup may end with a short read. */
+static void test_short_reads(void **state)
+{
+	static const char *const names[] = {"pieces"};
+
+	scratch_file("pieces/file", "");
+	assert_int_equal(mkfifo(scratch_path("pieces/pieces"), 0600), 0);
+	if (fork() == 0)
+		write_pieces(scratch_path("pieces/pieces"));
+	ask(&a, scratch_path("pieces"), names, 1);
+	await(&a);
+	assert_int_equal(a.result, 0);
+	assert_string_equal(a.files[0].text, "onetwo");
 }
 
 static void test_missing_folder(void **state)
@@ -337,6 +364,7 @@ static void test_costs_little(void **state)
 #define WITH_LOOP(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	WITH_LOOP(test_files),
+	WITH_LOOP(test_short_reads),
 	WITH_LOOP(test_missing_folder),
 	WITH_LOOP(test_folder_vanishes),
 	WITH_LOOP(test_many_in_order),

@@ -88,15 +88,6 @@ cradle --disk "$disk" --rootfs "$rootfs" --memory 64M --verbose -- /bin/sh -c 'e
 ok "booted from the disk image" [ "$? $(value machine)" = "0 $arch" ]
 ok "whose /sbin/init is the agent" err 'going over to the root file system of a disk'
 
-# Limits from the least to what SWEEP says (MiB; make soak-sweep: up to 4096): a workload that touches 0.98 of
-# its limit lives, and so does the VM. 1 MiB of it is what busybox and its page tables weigh.
-cradle --rootfs "$rootfs" --memory 6M -- true
-ok "the least that is not refused is enough for true" [ $? = 0 ]
-for mib in ${SWEEP:-16 512}; do
-	cradle --rootfs "$rootfs" --memory "${mib}M" --stats -- dd if=/dev/zero of=/dev/null bs=$((mib * 1024 * 98 / 100 - 1024))k count=1
-	ok "with $mib MiB: 0.98 of it can be used" [ $? = 0 ]
-done
-
 if [ $# -gt 0 ]; then
 	unit_rootfs=$1
 	shift

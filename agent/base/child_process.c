@@ -6,13 +6,18 @@
 
 #include <errno.h>
 #include <linux/sched.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "base/socket.h"
 
 #define BUCKETS	  64
 #define BATCH_MAX 256 /* exits handed out before the loop sees to others */
@@ -227,18 +232,105 @@ static void forget_parent(void)
  * Not fork(): new namespaces and CLONE_INTO_CGROUP exist in clone3(2) only. What glibc
  * would refresh in the child (its robust list, fork handlers) nothing here uses: one thread.
  */
+static pid_t clone_with(uint64_t flags, int exit_signal, int cgroup_fd, int *pidfd)
+{
+	struct clone_args args = {
+		.flags = flags | (pidfd ? CLONE_PIDFD : 0),
+		.pidfd = (uintptr_t)pidfd,
+		.exit_signal = (uint64_t)exit_signal,
+		.cgroup = flags & CLONE_INTO_CGROUP ? (uint64_t)cgroup_fd : 0,
+	};
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+/* What the process in between says: 0 and the child's pidfd, or a negative errno. */
+static void send_answer(int socket, int r, int pidfd)
+{
+	if (r >= 0)
+		socket_send_fds(socket, &r, sizeof(r), &pidfd, 1);
+	else
+		socket_send_fds(socket, &r, sizeof(r), NULL, 0);
+}
+
+static int receive_answer(int socket, int *pidfd)
+{
+	size_t fds = 1;
+	int answer = 0;
+	ssize_t n = socket_recv_fds(socket, &answer, sizeof(answer), pidfd, &fds);
+
+	if (n != sizeof(answer))
+		return n < 0 ? (int)n : -EPIPE;
+	if (answer < 0)
+		return answer;
+	return fds == 1 ? 0 : -EPROTO;
+}
+
+/*
+ * Between us and the child: joins, clones, tells. The child is ours and not its (CLONE_PARENT,
+ * clone(2)). It is in no group of the child's: a frozen one would freeze us with it. Comes back in
+ * the child alone.
+ */
+static void stand_between(const struct child_fork_options *options, int socket)
+{
+	int pidfd = -1, r = 0;
+
+	/* It is in the other namespace for a moment with all of our memory. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setns(options->user_fd, CLONE_NEWUSER) < 0)
+		r = -errno;
+	if (r >= 0)
+		r = clone_with(options->clone_flags | CLONE_PARENT, 0, options->cgroup_fd, &pidfd);
+	if (r == 0)
+		return;
+	send_answer(socket, r, pidfd);
+	_exit(0);
+}
+
+/* Its number as we have it: the clone told it in numbers of the namespace it was called in. */
+static pid_t pid_of(int pidfd)
+{
+	char path[48], text[512];
+	const char *at;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	if (file_read(path, text, sizeof(text)) < 0)
+		return -errno;
+	at = strstr(text, "\nPid:");
+	return at && sscanf(at, "\nPid: %d", &pid) == 1 && pid > 0 ? pid : -ESRCH;
+}
+
+static pid_t clone_in_user(const struct child_fork_options *options)
+{
+	int sockets[2] = {-1, -1}, r = socket_pair(SOCK_SEQPACKET, sockets);
+	_cleanup_fd_ int pidfd = -1;
+	pid_t pid;
+
+	if (r < 0)
+		return r;
+	pid = clone_with(0, SIGCHLD, -1, NULL);
+	/* stand_between() comes back in the child that is asked for, and in no other. */
+	if (pid == 0)
+		stand_between(options, sockets[1]);
+	close_fd(&sockets[1]);
+	if (pid > 0) {
+		/* Microseconds, and its end is an end of file: no peer has a part in it. */
+		r = receive_answer(sockets[0], &pidfd);
+		waitid(P_PID, (id_t)pid, NULL, WEXITED);
+		pid = r < 0 ? r : pid_of(pidfd);
+	}
+	close_fd(&sockets[0]);
+	return pid;
+}
+
 static pid_t clone_child(const struct child_fork_options *options)
 {
-	struct clone_args args = {.exit_signal = SIGCHLD};
-	long pid;
-
-	if (options) {
-		args.flags |= options->clone_flags;
-		if (options->clone_flags & CLONE_INTO_CGROUP)
-			args.cgroup = (uint64_t)options->cgroup_fd;
-	}
-	pid = syscall(SYS_clone3, &args, sizeof(args));
-	return pid < 0 ? -errno : (pid_t)pid;
+	if (!options)
+		return clone_with(0, SIGCHLD, -1, NULL);
+	if (options->join_user)
+		return clone_in_user(options);
+	return clone_with(options->clone_flags, SIGCHLD, options->cgroup_fd, NULL);
 }
 
 /*

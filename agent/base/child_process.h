@@ -36,7 +36,11 @@ struct child_process {
 struct child_fork_options {
 	uint64_t clone_flags; /* CLONE_NEW*, CLONE_INTO_CGROUP... */
 	int cgroup_fd;	      /* used with CLONE_INTO_CGROUP, else ignored */
-	bool new_session;     /* setsid(2) before any signal can reach it: Ctrl-C is not for it */
+	/* The child is born in this user namespace, which then owns what clone_flags make. By way
+	 * of a process that joins it: nobody comes back from there. */
+	bool join_user;
+	int user_fd;	  /* used with join_user; not owned */
+	bool new_session; /* setsid(2) before any signal can reach it: Ctrl-C is not for it */
 };
 
 /* Blocks SIGCHLD, opens the signalfd, joins the loop. Once per process. SIGPIPE becomes ignored. */

@@ -77,8 +77,9 @@ struct launch_plan {
 	const Grpc__LinuxSeccomp *seccomp; /* borrowed from the spec; NULL = none */
 
 	struct plan_namespace namespaces[NAMESPACE_COUNT];
-	const char *uid_map,
-		*gid_map;     /* text for /proc/PID/?id_map; NULL without a new user namespace */
+	/* Text for /proc/PID/?id_map, or what must be there in a namespace that is joined; NULL
+	 * without a user namespace */
+	const char *uid_map, *gid_map;
 	const char *hostname; /* NULL = do not set */
 	const char *rootfs;
 	const char *container_id;

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,9 @@
 #include "base/strings.h"
 #include "kernel/mount_tree.h"
 #include "launch/launch_sync.h"
+
+/* Of /proc/PID/?id_map: 340 lines of three columns, 10 digits and a blank each. */
+#define ID_MAP_SIZE_MAX (340 * 3 * 11 + 1)
 
 static int check_labels(const struct launch_plan *plan, struct error *err)
 {
@@ -183,11 +187,22 @@ static int mount_mqueue(const struct launch_plan *plan)
 	return -1;
 }
 
+/* A container's own user namespace by path: not joined by the child, which is to be born in it. */
+static void join_user(const struct launch_plan *plan, struct namespace_set *join,
+	struct child_fork_options *options)
+{
+	if (!plan->uid_map || join->fd[NAMESPACE_USER] < 0)
+		return;
+	options->join_user = true;
+	options->user_fd = join->fd[NAMESPACE_USER];
+	join->fd[NAMESPACE_USER] = -1;
+}
+
 /* Returns in the parent only. */
 int spawn_child(struct child_process *process, const struct launch_request *request,
 	struct launch_child *child, child_exit_fn on_exit, struct error *err)
 {
-	const struct child_fork_options options = {
+	struct child_fork_options options = {
 		.clone_flags = clone_flags(request),
 		.cgroup_fd = request->cgroup_fd,
 	};
@@ -196,6 +211,7 @@ int spawn_child(struct child_process *process, const struct launch_request *requ
 	int r;
 
 	namespace_set_init(&own);
+	join_user(request->plan, &child->join, &options);
 	r = enter(request->plan, &child->join, &own, err);
 	if (r >= 0) {
 		child->mqueue = mount_mqueue(request->plan);
@@ -207,6 +223,8 @@ int spawn_child(struct child_process *process, const struct launch_request *requ
 			r = clone_error(pid, request, err);
 	}
 	come_back(&own);
+	if (options.join_user)
+		close_fd(&options.user_fd);
 	return r;
 }
 
@@ -231,13 +249,10 @@ int spawn_set_oom_score(const struct launch_plan *plan, pid_t pid, struct error 
 	return r < 0 ? error_errno(err, -r, "Process.OOMScoreAdj: set it to %s", text) : 0;
 }
 
-int spawn_map_ids(const struct launch_plan *plan, pid_t pid, int sync, struct error *err)
+static int write_maps(const struct launch_plan *plan, pid_t pid, struct error *err)
 {
-	int r;
+	int r = write_proc(pid, "uid_map", plan->uid_map);
 
-	if (!plan->uid_map)
-		return 0;
-	r = write_proc(pid, "uid_map", plan->uid_map);
 	if (r < 0)
 		return error_errno(err, -r, "Linux.UIDMappings: write the map");
 	r = write_proc(pid, "gid_map", plan->gid_map);
@@ -247,8 +262,60 @@ int spawn_map_ids(const struct launch_plan *plan, pid_t pid, int sync, struct er
 		write_proc(pid, "setgroups", "deny");
 		r = write_proc(pid, "gid_map", plan->gid_map);
 	}
+	return r < 0 ? error_errno(err, -r, "Linux.GIDMappings: write the map") : 0;
+}
+
+/* Words, whatever blanks are between them: the kernel sets its columns apart. */
+static bool same_words(const char *a, const char *b)
+{
+	for (;;) {
+		size_t n;
+
+		a += strspn(a, " \n");
+		b += strspn(b, " \n");
+		n = strcspn(a, " \n");
+		if (n != strcspn(b, " \n") || strncmp(a, b, n) != 0)
+			return false;
+		if (n == 0)
+			return true;
+		a += n;
+		b += n;
+	}
+}
+
+/* The maps of a namespace that is joined say who owns what in it: the spec's must be these. */
+static int check_map(
+	pid_t pid, const char *name, const char *field, const char *wanted, struct error *err)
+{
+	char path[64];
+	_cleanup_free_ char *text = NULL;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	n = file_read_alloc(path, ID_MAP_SIZE_MAX, &text);
+	if (n < 0)
+		return error_errno(err, (int)-n, "%s: read the map", field);
+	return same_words(text, wanted)
+		       ? 0
+		       : error_invalid(err, "%s: the user namespace that is joined has another map",
+				 field);
+}
+
+int spawn_map_ids(const struct launch_plan *plan, pid_t pid, int sync, struct error *err)
+{
+	int r;
+
+	if (!plan->uid_map)
+		return 0;
+	if (plan->namespaces[NAMESPACE_USER].how == PLAN_NAMESPACE_NEW) {
+		r = write_maps(plan, pid, err);
+	} else {
+		r = check_map(pid, "uid_map", "Linux.UIDMappings", plan->uid_map, err);
+		if (r >= 0)
+			r = check_map(pid, "gid_map", "Linux.GIDMappings", plan->gid_map, err);
+	}
 	if (r < 0)
-		return error_errno(err, -r, "Linux.GIDMappings: write the map");
+		return r;
 	r = launch_sync_send(sync, LAUNCH_STEP_MAPPED, NULL);
 	/* EPIPE: it has failed already, and its message says why. */
 	return r < 0 && r != -EPIPE ? error_errno(err, -r, "tell the child of its ids") : 0;

@@ -85,9 +85,6 @@ static int check_namespaces(
 	if (!present[NAMESPACE_MNT])
 		return error_invalid(err,
 			"Linux.Namespaces: no mount namespace; a container cannot use the guest's");
-	if (ns[NAMESPACE_USER].how == PLAN_NAMESPACE_PATH)
-		return error_invalid(
-			err, "Linux.Namespaces: joining a user namespace by path is not supported");
 	return ns[NAMESPACE_MNT].how == PLAN_NAMESPACE_PATH ? check_joined_mounts(b, err) : 0;
 }
 

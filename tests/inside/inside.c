@@ -261,6 +261,33 @@ static void verb_hook(const char *word)
 	fclose(file);
 }
 
+/* The number of the process with these arguments. */
+static void verb_pid(const char *word)
+{
+	char path[64], text[256];
+
+	for (int pid = 1; pid < 4194304; pid++) {
+		FILE *file;
+		size_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		n = fread(text, 1, sizeof(text) - 1, file);
+		fclose(file);
+		text[n] = '\0';
+		for (size_t i = 0; i + 1 < n; i++)
+			if (text[i] == '\0')
+				text[i] = ' ';
+		if (strcmp(text, word) == 0) {
+			printf("pid %d\n", pid);
+			return;
+		}
+	}
+	printf("pid none\n");
+}
+
 /* All of a file. */
 static void verb_cat(const char *word)
 {
@@ -311,6 +338,7 @@ static const struct {
 	{"super", verb_super},
 	{"file", verb_file},
 	{"cat", verb_cat},
+	{"pid", verb_pid},
 	{"hook", verb_hook},
 };
 

@@ -79,6 +79,88 @@ void test_oci_user_namespace(void **state)
 	oci_prints("uid 65 65 gid 65 65 groups\nUid:\t65\t65\t65\t65 \n");
 }
 
+#define HOLDER "oci-holder"
+
+/* A container with a user namespace of its own, and the path of that. */
+static const char *hold_user_namespace(char *path, size_t size)
+{
+	static const char *const argv[] = {"sleep", "98765", NULL};
+	struct test_container c;
+	int pid = 0;
+
+	oci_fill(NULL, NULL);
+	oci_namespace("user", "");
+	oci_map_ids();
+	container_fill(&c, oci.agent, HOLDER, argv);
+	oci.c.linux_part.cgroupspath = c.linux_part.cgroupspath;
+	c.linux_part = oci.c.linux_part;
+	container_send(oci.agent, &c);
+	container_start_id(oci.agent, HOLDER);
+	oci_fill("pid:sleep 98765", NULL);
+	oci.mounts[0] = oci_mount("/proc", "/proc", "bind", "rbind");
+	oci.c.spec.n_mounts--;
+	assert_int_equal(sscanf(oci_run(), "pid %d", &pid), 1);
+	str_format(path, size, "/proc/%d/ns/user", pid);
+	return path;
+}
+
+/* What is made for the container belongs to that namespace, its files to the guest's ids. */
+void test_oci_joined_user_namespace(void **state)
+{
+	char path[64], script[128];
+	const char *output;
+
+	hold_user_namespace(path, sizeof(path));
+	str_format(script, sizeof(script),
+		"test $(readlink /proc/self/ns/user) != ''; readlink "
+		"/proc/self/ns/user");
+	assert_int_equal(container_exec_sh(oci.agent, HOLDER, "ns", script, NULL), 0);
+	output = container_output(oci.agent, HOLDER, "ns", false);
+	assert_int_equal(strncmp(output, "user:[", 6), 0);
+	str_copy(script, sizeof(script), output);
+	assert_int_equal(container_wait(oci.agent, HOLDER, "ns"), 0);
+	oci_fill("ns:user", "ids", "file:/proc/self/uid_map", "mount:/proc", "mount:/tmp",
+		"mount:/dev/mqueue", "write:/tmp", "file:/proc/sys/net/ipv4/ip_forward",
+		"stat:/dev/null", "file:/proc/self/oom_score_adj", "file:/proc/1/comm", NULL);
+	oci_namespace("user", path);
+	oci_namespace("network", "");
+	oci_map_ids();
+	oci.c.process.oomscoreadj = 77;
+	oci_mount("mqueue", "/dev/mqueue", "mqueue", "nosuid");
+	oci_mount("tmpfs", "/tmp", "tmpfs", "mode=1777");
+	output = oci_run();
+	assert_int_equal(strncmp(output, "ns ", 3), 0);
+	assert_memory_equal(output + 3, script, strlen(script));
+	assert_string_equal(output + 3 + strlen(script),
+		"uid 0 0 gid 0 0 groups\n"
+		"file /proc/self/uid_map:          0          0          1\n"
+		"mount /proc: proc rw,relatime\nmount /tmp: tmpfs rw,relatime\n"
+		"mount /dev/mqueue: mqueue rw,nosuid,relatime\nwrite /tmp: yes\n"
+		"file /proc/sys/net/ipv4/ip_forward: 0\n"
+		"stat /dev/null: mode 020666 owner 0:0 device 1:3\n"
+		"file /proc/self/oom_score_adj: 77\nfile /proc/1/comm: inside\n");
+	assert_int_equal(oci.code, 0);
+	/* who is who in it is not the spec's to say */
+	oci_fill("ids", NULL);
+	oci_namespace("user", path);
+	oci_map_ids();
+	oci.map[1].hostid = 200001;
+	oci_refused(STATUS_INVALID_ARGUMENT,
+		"Linux.UIDMappings: the user namespace that is joined has another map");
+	/* as in a pod: the PID namespace of another, and a user of its own */
+	oci_fill("ids", "status:NSpid", NULL);
+	oci_without_namespace("pid");
+	oci_namespace("user", path);
+	str_copy(script, sizeof(script), path);
+	str_copy(strrchr(script, '/'), 8, "/pid");
+	oci_namespace("pid", script);
+	oci_map_ids();
+	oci.c.user.uid = oci.c.user.gid = 65;
+	assert_int_equal(strncmp(oci_run(), "uid 65 65 gid 65 65 groups\nNSpid:\t", 34), 0);
+	assert_int_equal(oci.code, 0);
+	container_remove_id(oci.agent, HOLDER);
+}
+
 static const char *caps_line(uint64_t bounding, uint64_t effective, uint64_t inheritable,
 	uint64_t permitted, uint64_t ambient)
 {

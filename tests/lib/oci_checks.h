@@ -13,6 +13,7 @@ void oci_checks_begin(struct agent *agent);
 
 void test_oci_user(void **state);
 void test_oci_user_namespace(void **state);
+void test_oci_joined_user_namespace(void **state);
 void test_oci_capabilities(void **state);
 void test_oci_limits(void **state);
 void test_oci_seccomp_actions(void **state);
@@ -30,6 +31,7 @@ void test_oci_refused(void **state);
 
 #define OCI_CHECKS                                                                                 \
 	cmocka_unit_test(test_oci_user), cmocka_unit_test(test_oci_user_namespace),                \
+		cmocka_unit_test(test_oci_joined_user_namespace),                                  \
 		cmocka_unit_test(test_oci_capabilities), cmocka_unit_test(test_oci_limits),        \
 		cmocka_unit_test(test_oci_seccomp_actions),                                        \
 		cmocka_unit_test(test_oci_seccomp_operators),                                      \

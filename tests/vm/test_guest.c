@@ -2,7 +2,7 @@
  * The agent as PID 1 of a real guest: one boot, many checks. Limits as the kernel shows them, OOM
  * kills and their order, 64 MiB of output, the agent's own cost.
  */
-#define TEST_TIMEOUT 600
+#define TEST_TIMEOUT 900
 #include "lib/agent_fixture.h"
 
 #include <inttypes.h>

@@ -308,7 +308,7 @@ static const struct {
 		STATUS_INVALID_ARGUMENT},
 	{"ns twice", bad_namespaces_differ, "two different net namespaces",
 		STATUS_INVALID_ARGUMENT},
-	{"user by path", bad_user_by_path, "user namespace by path", STATUS_INVALID_ARGUMENT},
+	{"user by path", bad_user_by_path, "Linux.UIDMappings: a user", STATUS_INVALID_ARGUMENT},
 	{"hostname", bad_hostname_without_uts, "without a uts", STATUS_INVALID_ARGUMENT},
 	{"long hostname", bad_hostname_long, "longer than 64", STATUS_INVALID_ARGUMENT},
 	{"map", bad_map_without_user, "no user namespace", STATUS_INVALID_ARGUMENT},

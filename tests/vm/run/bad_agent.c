@@ -13,6 +13,7 @@
  *   long      gives more output than was asked for
  *   stall     a container that says hello; then nothing is answered any more
  *   events    the same, but answers every GetOOMEvent at once, and calls for its health
+ *   signals   the same, and says on its console which signals it is to deliver
  *   console   writes its console full, for as long as it lives
  */
 #include <errno.h>
@@ -141,6 +142,40 @@ static void misbehave(int fd, uint32_t stream, const char *method)
 	}
 }
 
+static const unsigned char *varint(
+	const unsigned char *at, const unsigned char *end, uint64_t *value)
+{
+	int shift = 0;
+
+	for (*value = 0; at < end && shift < 63; shift += 7) {
+		*value |= (uint64_t)(*at & 0x7f) << shift;
+		if (!(*at++ & 0x80))
+			break;
+	}
+	return at;
+}
+
+/*
+ * What follows the method: the payload is field 3; a time limit, field 4, may stand before it.
+ * SignalProcessRequest ends with its field 3, the signal's number, always below 128.
+ */
+static void tell_signal(const unsigned char *at, const unsigned char *end)
+{
+	uint64_t value;
+
+	while (at < end) {
+		unsigned char tag = *at;
+
+		at = varint(at + 1, end, &value);
+		if (tag != (3 << 3 | 2))
+			continue;
+		if (value > 0 && value <= (uint64_t)(end - at))
+			printf("bad agent: signal %d\n", at[value - 1]);
+		break;
+	}
+	fflush(stdout);
+}
+
 /* ttrpc's Request: service is field 1, method field 2, both shorter than 128. */
 static void serve(int fd)
 {
@@ -156,6 +191,8 @@ static void serve(int fd)
 		if (len >= sizeof(frame) || !read_all(fd, frame, len))
 			break;
 		memcpy(method, frame + 4 + frame[1], frame[3 + frame[1]]);
+		if (is("signals") && strcmp(method, "SignalProcess") == 0)
+			tell_signal(frame + 4 + frame[1] + strlen(method), frame + len);
 		misbehave(fd, stream, method);
 	}
 	say("the connection ended");

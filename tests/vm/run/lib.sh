@@ -64,6 +64,19 @@ await() {
 	for _ in $(seq 600); do grep -qF -- "$1" "$2" && return; sleep 0.1; done
 	return 1
 }
+# Two SIGINTs, taken in one go: one is pending for the process, the other for its (only) thread, and it goes on
+# when both are there. Sent one after the other they might become one, or come a second apart.
+interrupt_twice() {
+	/usr/bin/python3 -c '
+import ctypes, os, signal, sys, time
+pid = int(sys.argv[1])
+os.kill(pid, signal.SIGSTOP)
+while "\nState:\tT" not in open(f"/proc/{pid}/status").read():
+    time.sleep(0.01)
+os.kill(pid, signal.SIGINT)
+ctypes.CDLL(None).tgkill(pid, pid, signal.SIGINT)
+os.kill(pid, signal.SIGCONT)' "$pid"
+}
 finish() { # of what start began
 	wait "$pid" 2> "$work/killed"
 	code=$?

@@ -12,7 +12,7 @@ run-vm test-build: $(BAD_INITRD)
 
 VM_SCRIPT_TESTS += "tests/vm/run/test_run.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_failures.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) $(BAD_INITRD) $(INITRD_MODULES)"
-VM_SCRIPT_TESTS += "tests/vm/run/test_daily.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
+VM_SCRIPT_TESTS += "tests/vm/run/test_daily.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) $(BAD_INITRD)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_bundle.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_volumes.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"
 VM_SCRIPT_TESTS += "tests/vm/run/test_net.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS)"

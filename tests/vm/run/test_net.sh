@@ -42,8 +42,11 @@ same "example: the host's server, every byte" "$work/out" "$work/www/index.html"
 # Its image has a resolv.conf that leads nowhere, as many have.
 cp -a "$rootfs" "$work/rootfs"
 ln -sf ../run/resolvconf/resolv.conf "$work/rootfs/etc/resolv.conf"
+# The kernel's link watch sees a carrier at most once a second (net/core/link_watch.c): right after the boot the
+# link carries already, but its operational state, which is what ip shows, is still down. So that is awaited.
 cat > "$work/script" <<'SCRIPT'
-ip -o link | sed 's/^[0-9]*: //; s/NO-CARRIER,//; s/@.*//; s/ qdisc.*ether / /; s/ qdisc.*//; s/ brd.*//'
+for i in $(seq 600); do [ "$(cat /sys/class/net/eth0/operstate)" = up ] && break; sleep 0.1; done
+ip -o link | sed 's/^[0-9]*: //; s/@.*//; s/ qdisc.*ether / /; s/ qdisc.*//; s/ brd.*//'
 ip -o -4 addr | sed 's/^[0-9]*: //; s/  */ /g; s/\\.*//'
 ip route
 sed 's/  *$//' /proc/net/route

@@ -228,9 +228,7 @@ fresh
 start -v "$share:/s" -v "$work/single:/f:ro" -- sh -c 'trap "" INT; echo up; while :; do date > /s/now; done'
 await up "$work/out"
 pgrep -cf "virtiofsd .*source=$work/" > "$work/count"
-kill -INT $pid
-sleep 0.2 # pending signals of one number become one
-kill -INT $pid 2> "$work/killed"
+interrupt_twice
 finish
 [ "$(cat "$work/count")" = 4 ] || code="$(cat "$work/count") processes of virtiofsd"
 expect "Ctrl-C twice, while the guest writes" 130

@@ -1,7 +1,7 @@
 # `cradle vm` with the real QEMU: named VMs, their whole life, what kills them, and many at once.
 #   make soak-vm            twenty VMs (make test has six); a part of make soak
-VM_SCRIPT_TESTS += "tests/vm/vms/test_vms.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) $(DISK_IMG)"
-run-vm test-build: $(DISK_IMG)
+VM_SCRIPT_TESTS += "tests/vm/vms/test_vms.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) $(DISK_IMG) $(BAD_INITRD)"
+run-vm test-build: $(DISK_IMG) $(BAD_INITRD)
 VM_SCRIPT_TESTS += "tests/vm/vms/test_many.sh $(KERNEL_IMAGE) $(INITRD_IMG) $(DEMO_ROOTFS) 6"
 .PHONY: soak soak-vm
 soak: soak-vm

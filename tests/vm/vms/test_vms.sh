@@ -1,9 +1,18 @@
 #!/bin/bash
 # Tests `cradle vm` with the real QEMU: one VM's life from start to stop, then what kills a VM at each
-# stage, beside one that must not notice. Arguments: kernel, initrd, root file system, disk image.
+# stage, beside one that must not notice. Arguments: kernel, initrd, root file system, disk image, an
+# initrd whose agent misbehaves (../run/bad_agent.c).
 set -u
 . "$(dirname "$0")/lib.sh"
-disk=$(realpath "$4")
+disk=$(realpath "$4") bad=$(realpath "$5")
+# boot NAME: a start in the background that boots until somebody ends it: the guest's agent is deaf.
+# Waits until the guest has said something. $starter is its pid.
+boot() {
+	local name=$1
+	"$cradle" vm start --accel tcg --memory 32M --initrd "$bad" --append bad=deaf --boot-timeout 600 "$name" > "$work/out" 2> "$work/err" &
+	starter=$!
+	until_true [ -s "$CRADLE_STATE/$name/kernel.log" ] > "$work/never" || cat "$work/never"
+}
 gone() { [ -z "$(leftovers)" ]; }
 answers() { "$cradle" call "$1" Check > "$work/call" 2>&1 && grep -q SERVING "$work/call"; }
 
@@ -66,18 +75,21 @@ expect "the guest ended by itself, and who followed the console saw it to its en
 verdict "nothing is left" "$(leftovers; for pid in $pids; do until_true dead "$pid"; done)"
 
 # ---- the starter's end is not the VM's, unless it is asked to end ------------------------------------------
-"$cradle" vm start --accel tcg --memory 32M other > "$work/out" 2> "$work/err" &
+# Its QEMU starts when somebody reads what it writes: the starter is certainly dead by then.
+mkfifo "$work/held"
+printf '#!/bin/sh\necho held > "%s"\nexec qemu-system-%s "$@"\n' "$work/held" "$(uname -m)" > "$work/held-qemu"
+chmod +x "$work/held-qemu"
+"$cradle" vm start --accel tcg --memory 32M --qemu "$work/held-qemu" other > "$work/out" 2> "$work/err" &
 starter=$!
-until_true [ -s "$CRADLE_STATE/other/kernel.log" ]
+until_true [ -e "$CRADLE_STATE/other/vm.json" ] > "$work/never"
 kill -KILL $starter
 wait $starter 2> "$work/killed"
+cat "$work/held" > "$work/read"
 until_true eval '[ "$(state other)" = running ]' > "$work/never"
 code=$?
 answers other || code=no-answer
 expect "SIGKILL at the starter while it boots: the VM comes up all the same" 0
-"$cradle" vm start --accel tcg --memory 32M unwanted > "$work/out" 2> "$work/err" &
-starter=$!
-until_true [ -s "$CRADLE_STATE/unwanted/kernel.log" ]
+boot unwanted
 kill -TERM $starter
 wait $starter
 code=$?
@@ -125,18 +137,14 @@ vm stop --timeout 0.2 web
 [ ! -e "$CRADLE_STATE/web" ] && [ -z "$(qemu web)" ] || code=left
 expect "a QEMU that does not answer is killed" 0 "did not end within 0.2 s"
 
-"$cradle" vm start --accel tcg --memory 32M web > "$work/out" 2> "$work/err" &
-starter=$!
-until_true [ -s "$CRADLE_STATE/web/console.log" ]
+boot web
 kill -KILL "$(qemu web)"
 wait $starter
 code=$?
 [ ! -e "$CRADLE_STATE/web" ] || code=left
 expect "QEMU is killed while it boots: the starter says so, and nothing is left" 125 "QEMU died" "ended by signal 9"
 
-"$cradle" vm start --accel tcg --memory 32M web > "$work/out" 2> "$work/err" &
-starter=$!
-until_true [ -s "$CRADLE_STATE/web/console.log" ]
+boot web
 pid=$(qemu web)
 kill -KILL "$(keeper web)"
 wait $starter
@@ -145,9 +153,7 @@ until_true dead "$pid" > "$work/never" || code=lives
 [ ! -e "$CRADLE_STATE/web" ] || code=left
 expect "the keeper is killed while it boots: the starter says so, and nothing is left" 125 "the keeper of VM 'web' was ended by signal 9"
 
-"$cradle" vm start --accel tcg --memory 32M web > "$work/out" 2> "$work/err" &
-starter=$!
-until_true [ -s "$CRADLE_STATE/web/console.log" ]
+boot web
 pid=$(qemu web)
 lock_store
 kill -KILL "$(keeper web)"

@@ -12,9 +12,6 @@
 #include "run/memory_report.h"
 #include "vm/guest_net.h"
 
-/* What is amiss when a device does not come. */
-#define NO_DRIVER "Does the guest's kernel have virtio-net, built in or as a module of the initrd?"
-
 /* 128 + SIGKILL: what the kernel's OOM killer leaves behind. */
 #define KILLED 137
 /* Between OOM events of other containers. The agent holds an exit back for longer (OOM_HOLD_MS). */
@@ -388,33 +385,17 @@ static int create_sandbox(struct guest_session *session, struct error *err)
 		session->request.net_path ? "nameserver " GUEST_NET_DNS : NULL, on_sandbox, err);
 }
 
-/* The network comes before the sandbox, as the runtimes do it (agent-api-guest.md section 8). */
-static void on_routes(struct client_call *call, int result, const struct error *err)
+static void on_network(struct guest_network *network, int result, const struct error *err)
 {
-	struct guest_session *session = session_from(agent_call_finished(call));
+	struct guest_session *session = container_of(network, struct guest_session, network);
 	struct error why = ERROR_INIT;
 
 	if (result == 0) {
-		agent_call_drop(&session->call);
 		result = create_sandbox(session, &why);
 		err = &why;
 	}
 	if (result < 0)
-		fail(session, "the network could not be set up", NULL, err);
-}
-
-static void on_interface(struct client_call *call, int result, const struct error *err)
-{
-	struct guest_session *session = session_from(agent_call_finished(call));
-	struct error why = ERROR_INIT;
-
-	if (result == 0) {
-		agent_call_drop(&session->call);
-		result = agent_update_routes(session->client, &session->call, on_routes, &why);
-		err = &why;
-	}
-	if (result < 0)
-		fail(session, "the network could not be set up", NO_DRIVER, err);
+		fail(session, "the network could not be set up", GUEST_NETWORK_ADVICE, err);
 }
 
 /* ---- an agent that says nothing any more ---- */
@@ -473,7 +454,7 @@ int guest_session_start(struct guest_session *session, struct event_loop *loop, 
 	init_output(session, &session->err, request->err_fd, "ReadStderr");
 	/* Who is patient with an agent that says nothing is so with one that takes its time. */
 	if (request->silence_ms > AGENT_CALL_TIMEOUT_MS)
-		session->call.timeout_ms = request->silence_ms;
+		session->call.timeout_ms = session->network.call.timeout_ms = request->silence_ms;
 	session->client = ttrpc_client_new(loop, fd, on_closed, session);
 	if (!session->client) {
 		guest_session_release(session);
@@ -484,13 +465,13 @@ int guest_session_start(struct guest_session *session, struct event_loop *loop, 
 			&session->pulse, loop, session->client, request->silence_ms, on_silence);
 	if (!request->net_path)
 		return create_sandbox(session, err);
-	return agent_update_interface(
-		session->client, &session->call, request->net_path, on_interface, err);
+	return guest_network_start(
+		&session->network, session->client, request->net_path, on_network, err);
 }
 
 void guest_session_end(struct guest_session *session)
 {
-	if (!session->over && !session->call.active)
+	if (!session->over && !session->call.active && !session->network.call.active)
 		destroy_sandbox(session);
 }
 
@@ -512,6 +493,7 @@ void guest_session_release(struct guest_session *session)
 		return;
 	session->over = true;
 	event_task_cancel(&session->over_task);
+	guest_network_release(&session->network);
 	agent_call_drop(&session->call);
 	agent_call_drop(&session->oom_call);
 	event_timer_stop(&session->oom_pause);

@@ -9,6 +9,7 @@
 
 #include "failure.h"
 #include "run/agent_pulse.h"
+#include "run/guest_network.h"
 #include "run/process_input.h"
 #include "run/process_output.h"
 #include "run/process_signals.h"
@@ -53,6 +54,7 @@ struct guest_session {
 	struct session_events events;
 	const char *id;		/* the container's */
 	struct agent_call call; /* the one step under way */
+	struct guest_network network;
 	struct agent_call oom_call;
 	struct event_timer oom_pause;
 	struct agent_pulse pulse;

@@ -9,7 +9,6 @@
 #include "base/parse.h"
 #include "base/strings.h"
 #include "command_options.h"
-#include "nearest.h"
 
 enum {
 	OPT_STATS = 256,
@@ -22,7 +21,6 @@ enum {
 	OPT_TIMING,
 	OPT_TIMEOUT,
 	OPT_JSON,
-	OPT_NET,
 };
 
 static const struct option options[] = {
@@ -40,7 +38,6 @@ static const struct option options[] = {
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"bundle", required_argument, NULL, OPT_BUNDLE},
 	{"agent-timeout", required_argument, NULL, OPT_AGENT_TIMEOUT},
-	{"net", required_argument, NULL, OPT_NET},
 	{"timing", no_argument, NULL, OPT_TIMING},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"json", no_argument, NULL, OPT_JSON},
@@ -97,40 +94,6 @@ static int add_env(struct run_options *o, char *text)
 		return command_usage_error(&run_command, "more than %d times --env", RUN_ENV_MAX);
 	o->env[o->env_count++] = text;
 	return 0;
-}
-
-static int add_volume(struct run_options *o, char *text)
-{
-	struct error err = ERROR_INIT;
-	char given[512];
-
-	str_copy(given, sizeof(given), text);
-	if (o->volume_count == VOLUMES_MAX)
-		return command_usage_error(
-			&run_command, "more than %d times --volume", VOLUMES_MAX);
-	if (volume_parse(text, &o->volumes[o->volume_count], &err) < 0)
-		return command_usage_error(&run_command, "--volume '%s': %s", given, err.text);
-	o->volume_count++;
-	return 0;
-}
-
-static int set_net(struct run_options *o, const char *text)
-{
-	static const char *const names[] = {[VM_NET_NONE] = "none", [VM_NET_USER] = "user"};
-	struct nearest nearest;
-
-	nearest_init(&nearest, text);
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (str_eq(text, names[i])) {
-			o->net = (enum vm_net)i;
-			return 0;
-		}
-		nearest_offer(&nearest, names[i]);
-	}
-	if (nearest.best)
-		return command_usage_error(&run_command,
-			"--net '%s' is not none or user; did you mean '%s'?", text, nearest.best);
-	return command_usage_error(&run_command, "--net '%s' is not none or user", text);
 }
 
 /* Options with a value that needs no check of its own. */
@@ -198,12 +161,11 @@ static int take_option(struct run_options *o, int option, char *value, const cha
 		return set_agent_timeout(o, value);
 	case OPT_TIMEOUT:
 		return set_timeout(o, value);
-	case OPT_NET:
-		return set_net(o, value);
 	case 'e':
 		return add_env(o, value);
 	case 'v':
-		return add_volume(o, value);
+		return volumes_take_option(
+			&run_command, o->volumes, &o->volume_count, value, volume_parse);
 	default:
 		return EXIT_CRADLE_FAILED; /* what is wrong was said */
 	}

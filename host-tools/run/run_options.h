@@ -21,7 +21,6 @@ struct run_options {
 	struct volume volumes[VOLUMES_MAX];
 	unsigned volume_count;
 	const char *workdir, *user, *name, *rootfs, *bundle, *listen;
-	enum vm_net net;
 	bool interactive, tty, stats, hold, timing, json;
 	uint32_t agent_timeout_s; /* 0 = for ever */
 	uint64_t timeout_ms;	  /* of the container; 0 = none */

@@ -12,7 +12,6 @@
 #include "run/run_internal.h"
 #include "vm/qemu_command.h"
 #include "vm/qemu_command.h"
-#include "vm/vm_shares.h"
 
 int run_fail_early(struct run *run, const char *stage, const char *advice, const struct error *err)
 {
@@ -77,37 +76,14 @@ static int open_bundle(struct run *run)
 
 static int open_volumes(struct run *run)
 {
-	struct vm_config *config = &run->plan.config;
 	struct error err = ERROR_INIT;
-	const char *reason;
-	int r;
 
 	run->volumes = run->bundle.volumes;
-	r = volumes_add(&run->volumes, run->options.volumes, run->options.volume_count,
-		run->bundle.spec, &err);
-	if (r == 0)
-		r = volumes_look(&run->volumes, &run->arena, &err);
-	if (r < 0)
-		return run_fail_early(run, "a folder cannot be shared",
-			"--volume HOST:GUEST (or a bundle's bind) wants a folder or a plain file "
-			"of this host; a socket's or device's folder may be shared as a whole.",
-			&err);
-	config->shares = run->volumes.shares;
-	config->share_count = run->volumes.count;
-	if (run->volumes.count == 0)
-		return 0;
-	reason = qemu_no_shares(run->plan.arch);
-	if (reason) {
-		error_invalid(&err, "a guest of %s: %s", run->plan.arch, reason);
-		return run_fail_early(run, "a folder cannot be shared",
-			"'tar c FOLDER | cradle run -i ... -- tar x' carries files over.", &err);
-	}
-	if (virtiofsd_find(run->options.vm.virtiofsd, &err))
-		return 0;
-	return run_fail_early(run, "a folder cannot be shared",
-		"Install it (Debian 12: apt install qemu-system-common, later ones: apt install "
-		"virtiofsd), or name it by CRADLE_VIRTIOFSD.",
-		&err);
+	if (volumes_add(&run->volumes, run->options.volumes, run->options.volume_count,
+		    run->bundle.spec, &err) < 0)
+		return run_fail_early(run, VOLUMES_STAGE, VOLUMES_ADVICE, &err);
+	return volumes_share(
+		&run->volumes, &run->arena, &run->plan, run->options.vm.virtiofsd, &run->failure);
 }
 
 static void announce_image(const char *rootfs)
@@ -201,7 +177,7 @@ static int specify(struct run *run)
 		.volumes = &run->volumes,
 		.image_driver = qemu_disk_driver(run->plan.arch),
 		.image_device = qemu_disk_device(run->plan.arch),
-		.network = run->options.net == VM_NET_USER,
+		.network = run->options.vm.net == VM_NET_USER,
 	};
 	struct error err = ERROR_INIT;
 
@@ -219,7 +195,6 @@ static int configure(struct run *run)
 
 	vm_plan_configure(&run->plan, &run->options.vm, run_say);
 	config->name = run->id;
-	config->net = run->options.net;
 	/* The agent's first words are the sign that the kernel has handed over. */
 	config->agent_debug = run->options.vm.verbose || run->options.timing;
 	config->image_fd = run->image.fd;

@@ -1,6 +1,7 @@
 /* volumes: see the header. */
 #include "run/volumes.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/strings.h"
+#include "vm/qemu_command.h"
+#include "vm/vm_shares.h"
 
 /* ":ro" or ":rw" at the end, taken off. */
 static bool take_mode(char *text, bool *read_only)
@@ -39,7 +42,22 @@ static int check_guest(const char *guest, struct error *err)
 	return 0;
 }
 
-int volume_parse(char *text, struct volume *ret, struct error *err)
+static int check_tag(const char *tag, struct error *err)
+{
+	size_t len = strlen(tag);
+
+	for (size_t i = 0; i < len; i++) {
+		if (!isalnum((unsigned char)tag[i]))
+			len = 0;
+	}
+	if (len == 0 || len >= sizeof(((struct vm_share *)0)->tag))
+		return error_invalid(err, "'%.200s' is no tag: 1 to 15 letters and digits", tag);
+	return 0;
+}
+
+/* shape: what is said of a text that is no such thing at all. */
+static int split(char *text, const char *shape, int (*check)(const char *guest, struct error *err),
+	struct volume *ret, struct error *err)
 {
 	bool read_only;
 	char *colon;
@@ -47,11 +65,40 @@ int volume_parse(char *text, struct volume *ret, struct error *err)
 	take_mode(text, &read_only);
 	colon = strrchr(text, ':');
 	if (!colon || colon == text || !colon[1])
-		return error_invalid(err, "HOST:GUEST[:ro] has two paths");
-	if (check_guest(colon + 1, err) < 0)
+		return error_invalid(err, "%s", shape);
+	if (check(colon + 1, err) < 0)
 		return -EINVAL;
 	*colon = '\0';
 	*ret = (struct volume){.host = text, .guest = colon + 1, .read_only = read_only};
+	return 0;
+}
+
+int volume_parse(char *text, struct volume *ret, struct error *err)
+{
+	return split(text, "HOST:GUEST[:ro] has two paths", check_guest, ret, err);
+}
+
+int volume_parse_tag(char *text, struct volume *ret, struct error *err)
+{
+	int r = split(text, "HOST:TAG[:ro] has a path and a tag", check_tag, ret, err);
+
+	if (r == 0)
+		ret->by_tag = true;
+	return r;
+}
+
+int volumes_take_option(const struct command *command, struct volume *list, unsigned *count,
+	char *text, int (*parse)(char *text, struct volume *ret, struct error *err))
+{
+	struct error err = ERROR_INIT;
+	char given[512];
+
+	str_copy(given, sizeof(given), text);
+	if (*count == VOLUMES_MAX)
+		return command_usage_error(command, "more than %d times --volume", VOLUMES_MAX);
+	if (parse(text, &list[*count], &err) < 0)
+		return command_usage_error(command, "--volume '%s': %s", given, err.text);
+	(*count)++;
 	return 0;
 }
 
@@ -174,7 +221,42 @@ int volumes_look(struct volumes *volumes, struct arena *arena, struct error *err
 			r = look(&volumes->list[i], share, arena, err);
 		if (r < 0)
 			return name_it(&volumes->list[i], err);
-		str_format(share->tag, sizeof(share->tag), "volume%u", i);
+		if (volumes->list[i].by_tag)
+			str_copy(share->tag, sizeof(share->tag), volumes->list[i].guest);
+		else
+			str_format(share->tag, sizeof(share->tag), "volume%u", i);
 	}
 	return 0;
+}
+
+static int fail(struct failure *failure, const char *advice, const struct error *err)
+{
+	failure_wrap(failure, VOLUMES_STAGE, advice, err);
+	return -1;
+}
+
+int volumes_share(struct volumes *volumes, struct arena *arena, struct vm_plan *plan,
+	const char *virtiofsd, struct failure *failure)
+{
+	struct error err = ERROR_INIT;
+	const char *reason;
+
+	if (volumes_look(volumes, arena, &err) < 0)
+		return fail(failure, VOLUMES_ADVICE, &err);
+	plan->config.shares = volumes->shares;
+	plan->config.share_count = volumes->count;
+	if (volumes->count == 0)
+		return 0;
+	reason = qemu_no_shares(plan->arch);
+	if (reason) {
+		error_invalid(&err, "a guest of %s: %s", plan->arch, reason);
+		return fail(failure,
+			"'tar c FOLDER | cradle run -i ... -- tar x' carries files over.", &err);
+	}
+	if (virtiofsd_find(virtiofsd, &err))
+		return 0;
+	return fail(failure,
+		"Install it (Debian 12: apt install qemu-system-common, later ones: apt install "
+		"virtiofsd), or name it by CRADLE_VIRTIOFSD.",
+		&err);
 }

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "base/strings.h"
+#include "nearest.h"
 #include "vm/qemu_command.h"
 
 static int set_size(const struct command *command, const char *text, uint64_t *ret)
@@ -36,6 +37,25 @@ static int set_accel(const struct command *command, const char *text, enum vm_ac
 		}
 	}
 	return command_usage_error(command, "--accel '%s' is not auto, kvm or tcg", text);
+}
+
+static int set_net(const struct command *command, const char *text, enum vm_net *ret)
+{
+	static const char *const names[] = {[VM_NET_NONE] = "none", [VM_NET_USER] = "user"};
+	struct nearest nearest;
+
+	nearest_init(&nearest, text);
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (str_eq(text, names[i])) {
+			*ret = (enum vm_net)i;
+			return 0;
+		}
+		nearest_offer(&nearest, names[i]);
+	}
+	if (nearest.best)
+		return command_usage_error(command,
+			"--net '%s' is not none or user; did you mean '%s'?", text, nearest.best);
+	return command_usage_error(command, "--net '%s' is not none or user", text);
 }
 
 static int set_arch(const struct command *command, const char *text, const char **ret)
@@ -79,6 +99,8 @@ int vm_option_take(const struct command *command, struct vm_options *o, int opti
 		return set_arch(command, value, &o->arch);
 	case VM_OPT_ACCEL:
 		return set_accel(command, value, &o->accel);
+	case VM_OPT_NET:
+		return set_net(command, value, &o->net);
 	case VM_OPT_KERNEL:
 		return set_text(command, value, given, &o->kernel);
 	case VM_OPT_INITRD:

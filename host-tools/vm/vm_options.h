@@ -22,6 +22,7 @@ struct vm_options {
 	const char *append;		    /* more kernel command line */
 	const char *virtiofsd;		    /* by $CRADLE_VIRTIOFSD; NULL = where Debian has it */
 	enum vm_accel accel;
+	enum vm_net net;
 	unsigned boot_timeout_s; /* 0 = default */
 	bool explain, verbose;
 };
@@ -31,6 +32,7 @@ enum vm_option {
 	VM_OPT_CPUS,
 	VM_OPT_ARCH,
 	VM_OPT_ACCEL,
+	VM_OPT_NET,
 	VM_OPT_KERNEL,
 	VM_OPT_INITRD,
 	VM_OPT_DISK,
@@ -48,6 +50,7 @@ enum vm_option {
 		{"cpus", required_argument, NULL, VM_OPT_CPUS},                                    \
 		{"arch", required_argument, NULL, VM_OPT_ARCH},                                    \
 		{"accel", required_argument, NULL, VM_OPT_ACCEL},                                  \
+		{"net", required_argument, NULL, VM_OPT_NET},                                      \
 		{"kernel", required_argument, NULL, VM_OPT_KERNEL},                                \
 		{"initrd", required_argument, NULL, VM_OPT_INITRD},                                \
 		{"disk", required_argument, NULL, VM_OPT_DISK},                                    \

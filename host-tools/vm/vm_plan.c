@@ -141,6 +141,7 @@ void vm_plan_configure(
 	config->memory_bytes = plan->sizing.vm_bytes;
 	config->reserve_bytes = sizing_agent_reserve(&plan->sizing);
 	config->kernel_bytes = sizing_kernel_share(&plan->sizing);
+	config->net = options->net;
 	config->verbose = options->verbose;
 	choose_accel(plan, options, say);
 }

@@ -17,7 +17,8 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "command_table.h"
-#include "run/agent_link.h"
+#include "run/guest_network.h"
+#include "vm/qemu_command.h"
 #include "vm/vm_boot.h"
 #include "vms/vm_logs.h"
 #include "vsock/vsock_listener.h"
@@ -39,6 +40,8 @@ struct keeper {
 	struct vsock_listener *listener;
 	struct ttrpc_client *agent; /* for the end; NULL before it answered */
 	bool agent_gone;	    /* it closed this connection */
+	const char *net_path;	    /* the network's device; NULL: none */
+	struct guest_network network;
 	struct agent_call destroy;
 	struct event_timer grace, power_off;
 	int report_fd; /* -1: the starter has heard all it waits for, or is gone */
@@ -178,22 +181,48 @@ static int serve(struct keeper *keeper, int fd, struct error *err)
 	return keeper->listener ? 0 : -EIO;
 }
 
-static void on_up(void *owner, int fd)
+static void give_up(
+	struct keeper *keeper, const char *stage, const char *advice, const struct error *err)
 {
-	struct keeper *keeper = owner;
-	struct error err = ERROR_INIT;
 	struct failure failure;
 
-	if (serve(keeper, fd, &err) < 0) {
-		failure_wrap(&failure, "the VM cannot be reached from outside", NULL, &err);
-		vm_boot_expect_end(&keeper->boot);
-		end_with_failure(keeper, &failure);
-		return;
-	}
+	failure_wrap(&failure, stage, advice, err);
+	vm_boot_expect_end(&keeper->boot);
+	end_with_failure(keeper, &failure);
+}
+
+static void be_ready(struct keeper *keeper)
+{
 	set_state(keeper, VM_RUNNING);
 	say(keeper, "the agent answers");
 	report(keeper, VM_REPORT_READY, "");
 	close_fd(&keeper->report_fd);
+}
+
+static void on_network(struct guest_network *network, int result, const struct error *err)
+{
+	struct keeper *keeper = container_of(network, struct keeper, network);
+
+	if (keeper->stopping || keeper->done)
+		return;
+	if (result < 0)
+		give_up(keeper, "the network could not be set up", GUEST_NETWORK_ADVICE, err);
+	else
+		be_ready(keeper);
+}
+
+static void on_up(void *owner, int fd)
+{
+	struct keeper *keeper = owner;
+	struct error err = ERROR_INIT;
+
+	if (serve(keeper, fd, &err) < 0)
+		give_up(keeper, "the VM cannot be reached from outside", NULL, &err);
+	else if (!keeper->net_path)
+		be_ready(keeper);
+	else if (guest_network_start(
+			 &keeper->network, keeper->agent, keeper->net_path, on_network, &err) < 0)
+		give_up(keeper, "the network could not be set up", GUEST_NETWORK_ADVICE, &err);
 }
 
 /* ---- the end that was asked for
@@ -328,6 +357,7 @@ static int begin(struct keeper *keeper, const struct vm_keeper_request *request,
 		return error_errno(err, -r, "logs in %s", keeper->entry->path);
 	config.name = keeper->entry->name;
 	config.socket_folder = keeper->entry->path;
+	keeper->net_path = config.net == VM_NET_USER ? qemu_net_path(request->plan->arch) : NULL;
 	r = vm_boot_start(&keeper->boot, keeper->loop, &config, request->plan->kvm_on_trial,
 		request->boot_timeout_ms, &events, err);
 	if (r == 0)
@@ -350,6 +380,7 @@ static void release(struct keeper *keeper)
 {
 	int fd = keeper->signals.fd;
 
+	guest_network_release(&keeper->network);
 	agent_call_drop(&keeper->destroy);
 	ttrpc_client_free(keeper->agent);
 	vsock_listener_free(keeper->listener);

@@ -22,6 +22,7 @@
 #include "base/strings.h"
 #include "command_options.h"
 #include "run/image.h"
+#include "run/volumes.h"
 #include "vm/vm_plan.h"
 #include "vms/vm_keeper.h"
 #include "vms/vms_internal.h"
@@ -29,10 +30,12 @@
 struct start {
 	struct vm_options options;
 	const char *name, *rootfs;
+	struct volumes volumes;
+	struct arena arena; /* of the volumes' paths */
 	struct vm_plan plan;
 	struct vm_record told;
 	struct image image;
-	char qemu[PATH_MAX];
+	char qemu[PATH_MAX], virtiofsd[PATH_MAX];
 	struct vm_store store;
 	struct vm_entry entry;
 	struct failure failure;
@@ -45,6 +48,7 @@ enum { OPT_ROOTFS = 256 };
 static const struct option options[] = {
 	VM_OPTION_ROWS,
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
+	{"volume", required_argument, NULL, 'v'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -53,12 +57,15 @@ static int parse(struct start *start, int argc, char **argv)
 	int option, r;
 
 	command_options_begin();
-	while ((option = command_next_option(&vm_command, argc, argv, "", options)) != -1) {
+	while ((option = command_next_option(&vm_command, argc, argv, "v:", options)) != -1) {
 		if (option == COMMAND_OPTION_WRONG)
 			return EXIT_CRADLE_FAILED;
 		r = 0;
 		if (option == OPT_ROOTFS)
 			start->rootfs = optarg;
+		else if (option == 'v')
+			r = volumes_take_option(&vm_command, start->volumes.list,
+				&start->volumes.count, optarg, volume_parse_tag);
 		else
 			r = vm_option_take(
 				&vm_command, &start->options, option, optarg, argv[optind - 1]);
@@ -99,6 +106,11 @@ static int make_paths_absolute(struct start *start, struct error *err)
 
 	if (r == 0 && plan->initrd[0])
 		r = make_absolute(plan->initrd, sizeof(plan->initrd), err);
+	if (r == 0 && start->volumes.count && start->options.virtiofsd) {
+		str_copy(start->virtiofsd, sizeof(start->virtiofsd), start->options.virtiofsd);
+		r = make_absolute(start->virtiofsd, sizeof(start->virtiofsd), err);
+		start->options.virtiofsd = start->virtiofsd;
+	}
 	/* A name without a slash is looked for in PATH. */
 	if (r < 0 || !start->options.qemu || !strchr(start->options.qemu, '/'))
 		return r;
@@ -157,7 +169,9 @@ static int plan_it(struct start *start)
 
 	vm_plan_init(&start->plan, &start->options);
 	if (vm_plan_find_guest(&start->plan, &start->options, &start->failure) < 0 ||
-		vm_plan_size(&start->plan, &start->options, &start->failure) < 0)
+		vm_plan_size(&start->plan, &start->options, &start->failure) < 0 ||
+		volumes_share(&start->volumes, &start->arena, &start->plan,
+			start->options.virtiofsd, &start->failure) < 0)
 		return -1;
 	if (make_paths_absolute(start, &err) < 0) {
 		failure_wrap(&start->failure, "no guest to boot", NULL, &err);
@@ -377,10 +391,12 @@ int vm_start_main(int argc, char **argv)
 	if (!start)
 		return EXIT_CRADLE_FAILED;
 	start->image = (struct image)IMAGE_INIT;
+	arena_init(&start->arena, 1u << 20);
 	start->store.lock_fd = start->entry.fd = start->entry.lock_fd = start->report_fd = -1;
 	code = parse(start, argc, argv);
 	if (code == 0)
 		code = start_it(start);
+	arena_release(&start->arena);
 	image_release(&start->image);
 	vm_plan_release(&start->plan);
 	vm_entry_close(&start->entry);

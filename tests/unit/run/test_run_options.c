@@ -139,11 +139,11 @@ static void times(void **state)
 static void networks(void **state)
 {
 	assert_int_equal(parse("--rootfs r"), 0);
-	assert_int_equal(got.net, VM_NET_NONE);
+	assert_int_equal(got.vm.net, VM_NET_NONE);
 	assert_int_equal(parse("--net user --rootfs r"), 0);
-	assert_int_equal(got.net, VM_NET_USER);
+	assert_int_equal(got.vm.net, VM_NET_USER);
 	assert_int_equal(parse("--net user --net none --hold --listen s"), 0);
-	assert_int_equal(got.net, VM_NET_NONE);
+	assert_int_equal(got.vm.net, VM_NET_NONE);
 }
 
 static void a_terminal(void **state)

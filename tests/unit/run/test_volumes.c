@@ -1,5 +1,6 @@
 /* volumes: what may be shared, how it is named when it may not, and what an option replaces. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -79,6 +80,29 @@ static void refuse(const char *host, const char *naming)
 		fail_msg("%s", err.text);
 }
 
+/* For a VM without a container: a tag in the place of the path. */
+static void by_its_tag(void **state)
+{
+	char good[PATH_MAX], text[64];
+	static const char *const bad[] = {
+		"/h:/g", "/h:", ":tag", "/h", "/h:a-b", "/h:a b", "/h:abcdefghijklmnop", "/h::ro"};
+
+	snprintf(good, sizeof(good), "%s:abcdefghijklmno:ro", dir);
+	assert_int_equal(volume_parse_tag(good, &volumes.list[0], &err), 0);
+	volumes.count = 1;
+	add(dir, "/g", false);
+	if (volumes_look(&volumes, &arena, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_string_equal(volumes.shares[0].host, dir);
+	assert_string_equal(volumes.shares[0].tag, "abcdefghijklmno");
+	assert_true(volumes.shares[0].read_only);
+	assert_string_equal(volumes.shares[1].tag, "volume1");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), "%s", bad[i]);
+		assert_true(volume_parse_tag(text, &volumes.list[0], &err) < 0);
+	}
+}
+
 static void what_cannot_be_shared(void **state)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -155,6 +179,7 @@ static void no_more_than_there_may_be(void **state)
 #define VOLUMES_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 static const struct CMUnitTest tests[] = {
 	VOLUMES_TEST(folders_and_files),
+	VOLUMES_TEST(by_its_tag),
 	VOLUMES_TEST(what_cannot_be_shared),
 	VOLUMES_TEST(the_same_place_twice),
 	VOLUMES_TEST(an_option_replaces_a_bundles_mount),

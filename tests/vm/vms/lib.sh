@@ -4,7 +4,8 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 cradle=$top/build/cradle
 work=$(mktemp -d)
 export CRADLE_CACHE=$work/cache CRADLE_STATE=$work/state CRADLE_KERNEL=$kernel CRADLE_INITRD=$initrd TMPDIR=$work/tmp
-mkdir "$work/tmp"
+export XDG_RUNTIME_DIR=$work/runtime # a share's place while its VM starts
+mkdir "$work/tmp" "$work/runtime"
 n=0 failed=0 code=0
 for tool in pgrep jq; do
 	command -v $tool > /dev/null || { echo "not ok 1 - $tool is there"; echo 1..1; exit 1; }
@@ -44,11 +45,13 @@ s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); f = s.makefile("rw");
 for name in ["qmp_capabilities"] + sys.argv[2:]:
     f.write(json.dumps({"execute": name}) + "\n"); f.flush(); print(f.readline())' "$socket" "$@"
 }
+virtiofsd() { pgrep -f "virtiofsd .*source=$work/"; }
 sockets() { grep -c "$work" /proc/net/unix; }
 # leftovers: processes and files of any VM of this test.
 leftovers() {
 	pgrep -f -- "$CRADLE_STATE/"
-	find "$CRADLE_STATE" "$TMPDIR" -mindepth 1
+	virtiofsd
+	find "$CRADLE_STATE" "$TMPDIR" "$XDG_RUNTIME_DIR" -mindepth 1
 	[ "$(sockets)" = 0 ] || grep "$work" /proc/net/unix
 }
 # until COMMAND...: at most a minute.

@@ -25,16 +25,40 @@ vm strat web
 expect "a wrong word is answered with the right one" 125 "did you mean 'start'"
 start web --memory 1M
 expect "a size that cannot start" 125 "--memory 6M"
+start web --net usr
+expect "a network that is none" 125 "--net 'usr' is not none or user; did you mean 'user'?"
+start web -v "$work:/a/path"
+expect "a share by a path: there is no container yet" 125 "--volume '$work:/a/path': '/a/path' is no tag: 1 to 15 letters and digits"
+start web -v "$work/nothing:work"
+expect "a share of nothing" 125 "a folder cannot be shared" "--volume $work/nothing:work" ENOENT
 "$cradle" call web Check > "$work/out" 2> "$work/err"
 code=$?
 expect "a name where an address is wanted, and nobody has it" 125 "there is no VM 'web'"
 verdict "and nothing is left" "$(leftovers)"
 
 # ---- a VM's life ------------------------------------------------------------------------------------------
-start web --cpus 2
+mkdir -p "$work/share/second"
+echo kept > "$work/share/second/kept"
+start web --cpus 2 --net user -v "$work/share:work" --volume "$work/share/second:second:ro"
 expect "start waits for the agent and tells its address" 0 "ready web hvsock://$CRADLE_STATE/web/agent.sock:1024"
 start web
 expect "its name is taken" 125 "there is a VM 'web' already"
+"$cradle" call web ListInterfaces > "$work/out" 2> "$work/err"; code=$?
+"$cradle" call web ListRoutes >> "$work/out" 2>> "$work/err" || code=routes
+expect "--net user: the interface and the way out are there when it is ready" 0 '"address": "10.0.2.15"' '"gateway": "10.0.2.2"'
+# The agent writes files below this folder only: here it is the share. Its second one is read-only, as asked.
+shared=/run/kata-containers/shared/containers
+storage() { echo "{\"driver\": \"virtio-fs\", \"source\": \"$1\", \"fstype\": \"virtiofs\", \"mount_point\": \"$shared$2\"}"; }
+copy() { "$cradle" call web CopyFile "{\"path\": \"$shared/$1\", \"file_size\": 6, \"file_mode\": 33188, \"dir_mode\": 493, \"data\": \"aGVsbG8K\"}"; }
+"$cradle" call web CreateSandbox "{\"sandbox_id\": \"web\", \"storages\": [$(storage work ""), $(storage second /second)]}" > "$work/out" 2> "$work/err" &&
+	copy file >> "$work/out" 2>> "$work/err"
+code=$?
+[ "$(cat "$work/share/file")" = hello ] || code=missing
+expect "--volume: what the guest writes is on the host" 0
+copy second/file > "$work/out" 2> "$work/err"
+code=$?
+[ "$(ls "$work/share/second")" = kept ] || code=written
+expect "and a read-only one stays as it is" 1 EROFS
 vm list
 expect "list shows it" 0 "web                  running"
 vm status --json web
@@ -64,8 +88,8 @@ until_true grep -q "agent is listening" "$work/follow"
 grep -q 'not what its launcher' "$CRADLE_STATE/web/agent.log" && code=differs
 expect "the agent finds nothing wrong with the VM's size" 0
 pids="$(keeper web) $(qemu web)"
-[ "$(ls -l "/proc/$(keeper web)/fd" | grep -c "pipe:\|/dev/pts\|$work/\(out\|err\)")" = 1 ] || code=holds
-expect "the keeper holds nothing of its starter's (one pipe is QEMU's stderr)" 0
+[ "$(ls -l "/proc/$(keeper web)/fd" | grep -c "pipe:\|/dev/pts\|$work/\(out\|err\)")" = 3 ] || code=holds
+expect "the keeper holds nothing of its starter's (three pipes are the stderr of QEMU and two virtiofsd)" 0
 vm stop web
 expect "stop" 0
 grep -q 'told to end' "$work/follow" && code=wrong
@@ -112,11 +136,21 @@ expect "the keeper's log has it" 0 "QEMU died"
 expect "no socket and no process is left" 0
 start web
 expect "its name is free again" 0 "ready web"
+vm stop --timeout 0 web
+
+start web -v "$work/share:work"
+kill -KILL "$(virtiofsd | tail -n 1)"
+until_true eval '[ "$(state web)" = dead ]' > "$work/never"
+vm list
+expect "virtiofsd is killed: the VM, which would wait for it for ever, is dead, and why" 0 "a share with the host ended" "virtiofsd of $work/share"
+start web -v "$work/share:work"
+[ -n "$(virtiofsd)" ] || code=none
 
 pid=$(qemu web)
 kill -KILL "$(keeper web)"
-until_true dead "$pid" > "$work/never"; code=$?
-expect "the keeper is killed: QEMU, whose vsock device it was, goes with it" 0
+until_true dead "$pid" > "$work/never" || code=lives
+until_true eval '[ -z "$(virtiofsd)" ]' > "$work/never" || code=virtiofsd
+expect "the keeper is killed: QEMU, whose vsock device it was, and virtiofsd go with it" 0
 vm list
 expect "dead, and why" 0 "its keeper is gone without a word"
 vm stop web

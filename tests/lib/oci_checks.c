@@ -247,6 +247,86 @@ static const char *call(const char *verb, long number, const char *rest)
 	return words[n];
 }
 
+static const char *exec_prints(const char *exec_id, Grpc__Process *process)
+{
+	static char *args[] = {(char *)"/inside", (char *)"ids", (char *)"caps", (char *)"rlimit:7",
+		(char *)"umask", (char *)"cwd", (char *)"status:NoNewPrivs",
+		(char *)"status:Seccomp", (char *)"file:/proc/self/oom_score_adj", NULL};
+	Grpc__ExecProcessRequest request = GRPC__EXEC_PROCESS_REQUEST__INIT;
+	static char last[1024], ppid[32];
+	const char *output;
+
+	str_format(ppid, sizeof(ppid), "call:%d", SYS_getppid);
+	args[9] = ppid;
+	process->args = args;
+	process->n_args = ARRAY_SIZE(args);
+	request.container_id = (char *)"oci";
+	request.exec_id = (char *)exec_id;
+	request.process = process;
+	agent_ok(oci.agent, "ExecProcess", &request);
+	output = container_output(oci.agent, "oci", exec_id, false);
+	str_copy(last, sizeof(last), output);
+	assert_int_equal(container_wait(oci.agent, "oci", exec_id), 0);
+	return last;
+}
+
+/* What the request says is the exec's own (c16); what it leaves out is the container's. */
+void test_oci_exec(void **state)
+{
+	Grpc__POSIXRlimit limit = GRPC__POSIXRLIMIT__INIT, *limits[] = {&limit};
+	Grpc__LinuxCapabilities caps = GRPC__LINUX_CAPABILITIES__INIT;
+	Grpc__Process process = GRPC__PROCESS__INIT;
+	Grpc__User user = GRPC__USER__INIT;
+	uint32_t groups[] = {7};
+	/* an agent that lacks CAP_SYS_RESOURCE, as on some hosts, may limit its own user only */
+	uid_t own = oci.agent->vm ? 65 : 0;
+	char expected[700];
+
+	oci_fill(call("call", SYS_pause, ""), NULL);
+	oci.c.process.nonewprivileges = true;
+	oci.c.process.oomscoreadj = 50;
+	limit.type = (char *)"RLIMIT_NOFILE";
+	limit.soft = 100;
+	limit.hard = 2000;
+	oci.c.process.rlimits = limits;
+	oci.c.process.n_rlimits = 1;
+	for (int set = 0; set < 4; set++)
+		oci_caps(set, "CAP_KILL CAP_NET_RAW");
+	oci_rule("getppid", "SCMP_ACT_ERRNO", 77);
+	container_send(oci.agent, &oci.c);
+	container_start_id(oci.agent, "oci");
+	/* as Go sends it */
+	process.user = &user;
+	process.cwd = (char *)"/tmp";
+	str_format(expected, sizeof(expected),
+		"uid 0 0 gid 0 0 groups\n%srlimit 7 100 2000\numask 022\ncwd /tmp\n"
+		"NoNewPrivs:\t0 \nSeccomp:\t2 \nfile /proc/self/oom_score_adj: 50\n"
+		"call %d: errno 77\n",
+		caps_line(0x2020, 0x2020, 0x2020, 0x2020, 0), SYS_getppid);
+	assert_string_equal(exec_prints("go", &process), expected);
+	/* all of its own */
+	user.uid = own;
+	user.gid = own;
+	user.additionalgids = groups;
+	user.n_additionalgids = 1;
+	limit.soft = limit.hard = 60;
+	process.rlimits = limits;
+	process.n_rlimits = 1;
+	process.oomscoreadj = 51;
+	process.nonewprivileges = true;
+	caps.bounding = caps.permitted = caps.inheritable = caps.ambient = oci.caps[0];
+	caps.n_bounding = 2;
+	caps.n_permitted = caps.n_inheritable = caps.n_ambient = 1;
+	process.capabilities = &caps;
+	str_format(expected, sizeof(expected),
+		"uid %u %u gid %u %u groups 7\n%srlimit 7 60 60\numask 022\ncwd /tmp\n"
+		"NoNewPrivs:\t1 \nSeccomp:\t2 \nfile /proc/self/oom_score_adj: 51\n"
+		"call %d: errno 77\n",
+		own, own, own, own, caps_line(0x2020, 0x20, 0x20, 0x20, 0x20), SYS_getppid);
+	assert_string_equal(exec_prints("own", &process), expected);
+	container_remove_id(oci.agent, "oci");
+}
+
 void test_oci_seccomp_actions(void **state)
 {
 	char expected[256];

@@ -16,6 +16,7 @@ void test_oci_user_namespace(void **state);
 void test_oci_joined_user_namespace(void **state);
 void test_oci_capabilities(void **state);
 void test_oci_limits(void **state);
+void test_oci_exec(void **state);
 void test_oci_seccomp_actions(void **state);
 void test_oci_seccomp_operators(void **state);
 void test_oci_seccomp_rest(void **state);
@@ -33,7 +34,7 @@ void test_oci_refused(void **state);
 	cmocka_unit_test(test_oci_user), cmocka_unit_test(test_oci_user_namespace),                \
 		cmocka_unit_test(test_oci_joined_user_namespace),                                  \
 		cmocka_unit_test(test_oci_capabilities), cmocka_unit_test(test_oci_limits),        \
-		cmocka_unit_test(test_oci_seccomp_actions),                                        \
+		cmocka_unit_test(test_oci_exec), cmocka_unit_test(test_oci_seccomp_actions),       \
 		cmocka_unit_test(test_oci_seccomp_operators),                                      \
 		cmocka_unit_test(test_oci_seccomp_rest), cmocka_unit_test(test_oci_namespaces),    \
 		cmocka_unit_test(test_oci_mount_options),                                          \

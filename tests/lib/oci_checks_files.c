@@ -96,6 +96,11 @@ void test_oci_mount_options(void **state)
 	assert_true(str_starts(oci_run(), "mount /bin: tmpfs rw,nosuid,relatime\n"
 					  "stat /bin/busybox: mode 100755 owner 0:0 device 0:0\n"
 					  "write /bin: yes\n"));
+	/* users' own words: nothing to the kernel, and not worth a refusal */
+	oci_fill("mount:/v", NULL);
+	oci_storage("oci-a", "");
+	bind_volume("/v", "rbind,delegated,nosuid,volume-opt=x");
+	oci_prints("mount /v: tmpfs rw,nosuid,relatime\n");
 	/* the root: read-only, and how what is mounted in it spreads */
 	oci_fill("write:/", "write:/tmp", "mount:/tmp", NULL);
 	oci.c.root.readonly = true;

@@ -344,9 +344,8 @@ static void on_event(struct launch *launch, enum launch_event event, const struc
 		p->created = true;
 	else if (event == LAUNCH_RUNNING)
 		p->running = true;
-	else
-		p->failed = true;
 	if (event == LAUNCH_FAILED) {
+		p->failed = true;
 		p->error = *err;
 		error_render(err, p->text, sizeof(p->text));
 	}

@@ -75,11 +75,18 @@ static void test_killed_before_start(void **state)
 }
 
 /* As the OOM killer does when the limit is too small for the launch itself. */
+/* One that can be killed in time: its set-up waits until the hooks have run. */
 static void test_killed_during_setup(void **state)
 {
 	struct launch_request request = {.cgroup_fd = -1, .seccomp_fd = -1, .stdio = {-1, -1, -1}};
+	Grpc__Hooks hooks = GRPC__HOOKS__INIT;
+	Grpc__Hook hook = GRPC__HOOK__INIT, *list[] = {&hook};
 	struct error err = ERROR_INIT;
 
+	hook.path = (char *)"/bin/true";
+	hooks.prestart = list;
+	hooks.n_prestart = 1;
+	f.spec.hooks = &hooks;
 	fixture_args(&f, "true", NULL);
 	assert_int_equal(
 		launch_plan_container(&f.spec, &f.config, &f.arena, &request.plan, &err), 0);

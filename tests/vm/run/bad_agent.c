@@ -12,9 +12,12 @@
  *   twice     answers each call twice
  *   long      gives more output than was asked for
  *   stall     a container that says hello; then nothing is answered any more
- *   events    the same, but answers every GetOOMEvent at once, and calls for its health
- *   signals   the same, and says on its console which signals it is to deliver
- *   console   writes its console full, for as long as it lives
+ *   events    the same, but answers every GetOOMEvent at once, and says how long fifty took
+ *   signals   the same, and says on its console which signals it is to deliver; DestroySandbox it
+ *             answers, and stays
+ *   refuse    the same, but answers DestroySandbox with an error
+ *   segv      crashes when the container is to be made
+ *   console   the same, and writes its console full, for as long as it lives
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +27,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
@@ -120,6 +124,32 @@ static void answer_output(int fd, uint32_t stream)
 	answer(fd, stream, body, (uint32_t)(at - body) + len);
 }
 
+/* The first asks for the second, and so on: a caller that never rests asks thousands of times. */
+static void count_event(void)
+{
+	static struct timespec first;
+	static unsigned count;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (count++ == 0)
+		first = now;
+	if (count == 50)
+		printf("bad agent: 50 events in %lld ms\n",
+			(now.tv_sec - first.tv_sec) * 1000ll +
+				(now.tv_nsec - first.tv_nsec) / 1000000);
+	fflush(stdout);
+}
+
+/* ttrpc's Response with a Status (field 1): code 13, INTERNAL, and a message. */
+static void refuse(int fd, uint32_t stream)
+{
+	static const unsigned char body[] = {
+		1 << 3 | 2, 9, 1 << 3, 13, 2 << 3 | 2, 5, 'n', 'e', 'v', 'e', 'r'};
+
+	answer(fd, stream, body, sizeof(body));
+}
+
 static void misbehave(int fd, uint32_t stream, const char *method)
 {
 	static int said_hello;
@@ -128,10 +158,17 @@ static void misbehave(int fd, uint32_t stream, const char *method)
 		said_hello = 1;
 		answer_output(fd, stream);
 	} else if (strcmp(method, "GetOOMEvent") == 0) {
-		if (is("events"))
+		if (is("events")) {
+			count_event();
 			answer(fd, stream, NULL, 0);
+		}
 	} else if (said_hello && is("stall")) {
 		return;
+	} else if (strcmp(method, "CreateContainer") == 0 && is("segv")) {
+		*(volatile int *)NULL =
+			0; /* SIGSEGV of the kernel's: one of its own process 1 ignores */
+	} else if (strcmp(method, "DestroySandbox") == 0 && is("refuse")) {
+		refuse(fd, stream);
 	} else if (strcmp(method, "CreateContainer") == 0 && is("hangup")) {
 		close(fd);
 		stay();

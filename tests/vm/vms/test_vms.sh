@@ -217,6 +217,59 @@ leftovers > "$work/left"
 verdict "after all these nothing is left but the one beside them" "$(while read -r it; do
 	[[ $it == *"$CRADLE_STATE/other"* ]] || [ "$it" = "$(qemu other)" ] || echo "$it"; done < "$work/left")"
 
+# A guest that hears nothing of an end: the power button is pressed (QMP's event says so), then it is ended firmly.
+qmp_events() { # FILE: QEMU's events, a line each, from now on; $listener is its pid
+	/usr/bin/python3 -c '
+import json, socket, sys
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); f = s.makefile("rw"); f.readline()
+f.write(json.dumps({"execute": "qmp_capabilities"}) + "\n"); f.flush()
+print(f.readline(), flush=True)
+for line in f:
+    print(json.loads(line).get("event"), flush=True)' "$CRADLE_STATE/web/qmp.sock" > "$1" 2>&1 &
+	listener=$!
+	until_true grep -q return "$1" > "$work/never"
+}
+start web --initrd "$bad" --append bad=refuse
+qmp_events "$work/events"
+"$cradle" vm stop --timeout 600 web > "$work/patient" 2>&1 &
+stopper=$!
+until_true grep -q '^POWERDOWN$' "$work/events" > "$work/never"
+pressed=$?
+vm stop --timeout 0 web
+wait $stopper || code=stop
+[ $pressed = 0 ] || code=not-pressed
+wait $listener
+[ ! -e "$CRADLE_STATE/web" ] && [ -z "$(qemu web)" ] || code=left
+expect "the agent refuses to end: the power button; whose patience is over then ends the guest firmly" 0 "did not end within 0.0 s: it is ended now"
+! grep -q 'does not answer' "$work/err" || code=killed
+expect "by its keeper, which did not have to be killed" 0
+
+start web --initrd "$bad" --append bad=signals
+qmp_events "$work/events"
+"$cradle" vm stop --timeout 600 web > "$work/out" 2> "$work/err" &
+stopper=$!
+until_true grep -q '^POWERDOWN$' "$work/events" > "$work/never"
+code=$?
+[ "$(state web)" = stopping ] || code=state
+kill -KILL "$(qemu web)"
+wait $stopper || code=stop
+wait $listener
+[ ! -e "$CRADLE_STATE/web" ] || code=left
+expect "the agent says yes and stays: the power button; then QEMU is killed: stopped, nothing is left" 0
+start web --initrd "$bad" --append bad=signals
+pid=$(qemu web)
+"$cradle" vm stop --timeout 600 web > "$work/out" 2> "$work/err" &
+stopper=$!
+until_true eval '[ "$(state web)" = stopping ]' > "$work/never"
+kill -KILL "$(keeper web)"
+wait $stopper
+code=$?
+until_true dead "$pid" > "$work/never" || code=lives
+[ ! -e "$CRADLE_STATE/web" ] || code=left
+expect "the keeper is killed while it stops: stopped, nothing is left" 0
+answers other || code=no-answer
+expect "and the VM beside them answers" 0
+
 # The relay is killed, then what is behind it. The launcher's words about the size are replaced by wrong ones.
 start web --append "unknown_nmi_panic cradle.memory=1073741824 cradle.cpus=3"
 until_true grep -q launcher "$CRADLE_STATE/web/agent.log"
@@ -235,7 +288,7 @@ kill -KILL $relay
 wait $caller
 code=$?
 wait $relay 2> "$work/killed"
-answers web || code=no-answer
+answers web && answers other || code=no-answer
 expect "the relay is killed: the caller hears it, the VM does not notice" 125 "the agent closed the connection"
 "$cradle" relay --listen "unix://$work/relay.sock" web > "$work/relay.out" 2> "$work/relay.err" &
 relay=$!

@@ -1,6 +1,7 @@
 /* command_options: getopt_long, with words of our own. */
 #include "command_options.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -63,4 +64,63 @@ int command_next_option(const struct command *command, int argc, char **argv, co
 	else if (option == '?')
 		say_wrong(command, argv[optind - 1], options);
 	return option == ':' || option == '?' ? COMMAND_OPTION_WRONG : option;
+}
+
+/* The first row has this value, the next one more. */
+#define FIRST_ROW 256
+
+static size_t fill_table(const struct command_option *rows, struct option *table)
+{
+	size_t count = 0;
+
+	for (; rows[count].name && count < COMMAND_OPTIONS_MAX; count++) {
+		enum command_option_kind kind = rows[count].kind;
+
+		table[count] = (struct option){.name = rows[count].name,
+			.has_arg = kind == COMMAND_FLAG	       ? no_argument
+				   : kind == COMMAND_MAY_VALUE ? optional_argument
+							       : required_argument,
+			.val = FIRST_ROW + (int)count};
+	}
+	table[count] = (struct option){0};
+	return count;
+}
+
+static int take(const struct command_option *row, const char *value, void *options)
+{
+	void *place = (char *)options + row->offset;
+
+	switch (row->kind) {
+	case COMMAND_FLAG:
+		*(bool *)place = true;
+		return 0;
+	case COMMAND_TEXT:
+		*(const char **)place = value;
+		return 0;
+	case COMMAND_VALUE:
+	case COMMAND_MAY_VALUE:
+		break;
+	}
+	return row->take(value, options);
+}
+
+int command_take_options(const struct command *command, int argc, char **argv,
+	const struct command_option *rows, void *options)
+{
+	struct option table[COMMAND_OPTIONS_MAX + 1];
+	size_t count = fill_table(rows, table), row;
+	int option, r = 0;
+
+	command_options_begin();
+	while (r == 0 && (option = command_next_option(command, argc, argv, "h", table)) != -1) {
+		if (option == COMMAND_OPTION_WRONG)
+			return EXIT_CRADLE_FAILED;
+		row = (size_t)(option - FIRST_ROW);
+		for (size_t i = 0; option == 'h' && i < count; i++) {
+			if (str_eq(rows[i].name, "help"))
+				row = i;
+		}
+		r = row < count ? take(&rows[row], optarg, options) : EXIT_CRADLE_FAILED;
+	}
+	return r;
 }

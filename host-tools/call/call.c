@@ -78,8 +78,9 @@ struct call_options {
 
 /* ---- arguments ---- */
 
-static int set_timeout(const char *text, struct call_options *options)
+static int set_timeout(const char *text, void *context)
 {
+	struct call_options *options = context;
 	uint64_t micro;
 
 	if (parse_decimal_micro(text, &micro) < 0 || micro < 1000)
@@ -104,29 +105,15 @@ static int take_positional(int count, char **words, struct call_options *options
 
 static int parse_arguments(int argc, char **argv, struct call_options *options)
 {
-	static const struct option table[] = {
-		{"timeout", required_argument, NULL, 't'},
-		{"list", no_argument, NULL, 'l'},
-		{"describe", required_argument, NULL, 'd'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+	static const struct command_option table[] = {
+		{"timeout", COMMAND_VALUE, .take = set_timeout},
+		{"list", COMMAND_FLAG, offsetof(struct call_options, list)},
+		{"describe", COMMAND_TEXT, offsetof(struct call_options, describe)},
+		{"help", COMMAND_FLAG, offsetof(struct call_options, help)},
+		{NULL},
 	};
-	int option, r = 0;
+	int r = command_take_options(&call_command, argc, argv, table, options);
 
-	command_options_begin();
-	while (r == 0 &&
-		(option = command_next_option(&call_command, argc, argv, "h", table)) != -1) {
-		if (option == 'l')
-			options->list = true;
-		else if (option == 'h')
-			options->help = true;
-		else if (option == 'd')
-			options->describe = optarg;
-		else if (option == 't')
-			r = set_timeout(optarg, options);
-		else
-			r = EXIT_CRADLE_FAILED;
-	}
 	return r ? r : take_positional(argc - optind, argv + optind, options);
 }
 

@@ -78,26 +78,15 @@ static int take_positional(int count, char **words, struct oom_options *options)
 
 static int parse_arguments(int argc, char **argv, struct oom_options *options)
 {
-	static const struct option table[] = {
-		{"follow", no_argument, NULL, 'f'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+	static const struct command_option table[] = {
+		{"follow", COMMAND_FLAG, offsetof(struct oom_options, follow)},
+		{"json", COMMAND_FLAG, offsetof(struct oom_options, json)},
+		{"help", COMMAND_FLAG, offsetof(struct oom_options, help)},
+		{NULL},
 	};
-	int option;
+	int r = command_take_options(&oom_command, argc, argv, table, options);
 
-	command_options_begin();
-	while ((option = command_next_option(&oom_command, argc, argv, "h", table)) != -1) {
-		if (option == 'f')
-			options->follow = true;
-		else if (option == 'j')
-			options->json = true;
-		else if (option == 'h')
-			options->help = true;
-		else
-			return EXIT_CRADLE_FAILED;
-	}
-	return take_positional(argc - optind, argv + optind, options);
+	return r ? r : take_positional(argc - optind, argv + optind, options);
 }
 
 /* ---- what is printed ---- */

@@ -90,31 +90,18 @@ static int check_together(const struct relay_options *o)
 
 static int parse_arguments(int argc, char **argv, struct relay_options *o)
 {
-	static const struct option table[] = {
-		{"listen", required_argument, NULL, 'l'},
-		{"record", required_argument, NULL, 'r'},
-		{"show", required_argument, NULL, 's'},
-		{"timeout", required_argument, NULL, 't'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+	static const struct command_option table[] = {
+		{"listen", COMMAND_TEXT, offsetof(struct relay_options, listen)},
+		{"record", COMMAND_TEXT, offsetof(struct relay_options, record)},
+		{"show", COMMAND_TEXT, offsetof(struct relay_options, show)},
+		{"timeout", COMMAND_TEXT, offsetof(struct relay_options, timeout)},
+		{"help", COMMAND_FLAG, offsetof(struct relay_options, help)},
+		{NULL},
 	};
-	int option;
+	int r = command_take_options(&relay_command, argc, argv, table, o);
 
-	command_options_begin();
-	while ((option = command_next_option(&relay_command, argc, argv, "h", table)) != -1) {
-		if (option == 'l')
-			o->listen = optarg;
-		else if (option == 'r')
-			o->record = optarg;
-		else if (option == 's')
-			o->show = optarg;
-		else if (option == 't')
-			o->timeout = optarg;
-		else if (option == 'h')
-			o->help = true;
-		else
-			return EXIT_CRADLE_FAILED;
-	}
+	if (r)
+		return r;
 	if (argc - optind > 1)
 		return command_usage_error(
 			&relay_command, "'%s' is one address too many", argv[optind + 1]);

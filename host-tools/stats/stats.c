@@ -73,21 +73,25 @@ struct stats_options {
 	const char *html; /* NULL: no page */
 };
 
-static int set_interval(const char *text, struct stats_options *options)
+static int set_interval(const char *text, void *context)
 {
+	struct stats_options *options = context;
 	uint64_t micro;
 
+	options->watch = true;
+	if (!text)
+		return 0;
 	if (parse_decimal_micro(text, &micro) < 0 || micro < 100000 || micro > 86400000000)
 		return command_usage_error(&stats_command,
 			"--watch: '%s' is not a number of seconds from 0.1 to 86400", text);
-	options->watch = true;
 	options->interval_micro = micro;
 	return 0;
 }
 
 /* The page replaces what has its name: never a device, a socket or a folder. */
-static int set_html(const char *path, struct stats_options *options)
+static int set_html(const char *path, void *context)
 {
+	struct stats_options *options = context;
 	struct stat st;
 
 	if (str_empty(path) || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
@@ -98,32 +102,17 @@ static int set_html(const char *path, struct stats_options *options)
 
 static int parse_arguments(int argc, char **argv, struct stats_options *options)
 {
-	static const struct option table[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"watch", optional_argument, NULL, 'w'},
-		{"html", required_argument, NULL, 'H'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+	static const struct command_option table[] = {
+		{"json", COMMAND_FLAG, offsetof(struct stats_options, json)},
+		{"watch", COMMAND_MAY_VALUE, .take = set_interval},
+		{"html", COMMAND_VALUE, .take = set_html},
+		{"help", COMMAND_FLAG, offsetof(struct stats_options, help)},
+		{NULL},
 	};
-	int option, r = 0;
+	int r;
 
 	options->interval_micro = DEFAULT_INTERVAL_MICRO;
-	command_options_begin();
-	while (r == 0 &&
-		(option = command_next_option(&stats_command, argc, argv, "h", table)) != -1) {
-		if (option == 'j')
-			options->json = true;
-		else if (option == 'h')
-			options->help = true;
-		else if (option == 'w' && optarg)
-			r = set_interval(optarg, options);
-		else if (option == 'w')
-			options->watch = true;
-		else if (option == 'H')
-			r = set_html(optarg, options);
-		else
-			r = EXIT_CRADLE_FAILED;
-	}
+	r = command_take_options(&stats_command, argc, argv, table, options);
 	options->positional = argv + optind;
 	options->count = (size_t)(argc - optind);
 	return r;

@@ -1,4 +1,5 @@
 /* command_options: the loop of the subcommands' parsers, and its words for what is wrong. */
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,7 +78,77 @@ static void says_what_is_wrong(void **state)
 	refuse("-x a", "unknown option '-x'");
 }
 
+/* ---- a table of places in a struct ---- */
+
+static struct places {
+	const char *text;
+	bool flag, help;
+	char taken[64];
+} places;
+
+static int take_it(const char *value, void *context)
+{
+	struct places *to = context;
+
+	assert_ptr_equal(to, &places);
+	str_format(to->taken, sizeof(to->taken), "<%s>", value ?: "none");
+	return str_eq(value, "bad") ? 77 : 0;
+}
+
+static const struct command_option rows[] = {
+	{"text", COMMAND_TEXT, offsetof(struct places, text)},
+	{"flag", COMMAND_FLAG, offsetof(struct places, flag)},
+	{"value", COMMAND_VALUE, .take = take_it},
+	{"maybe", COMMAND_MAY_VALUE, .take = take_it},
+	{"help", COMMAND_FLAG, offsetof(struct places, help)},
+	{NULL},
+};
+
+static int take_line(const char *line)
+{
+	static char copy[256];
+	char name[] = "prog", *argv[16] = {name}, *at = copy, *word;
+	int argc = 1, r, saved = dup(2), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	memset(&places, 0, sizeof(places));
+	str_copy(copy, sizeof(copy), line);
+	while ((word = strsep(&at, " ")))
+		argv[argc++] = word;
+	dup2(null, 2);
+	r = command_take_options(&size_command, argc, argv, rows, &places);
+	dup2(saved, 2);
+	close(saved);
+	close(null);
+	rest = argc - optind;
+	return r;
+}
+
+static void options_find_their_places(void **state)
+{
+	assert_int_equal(take_line("word --text t --flag more --value v"), 0);
+	assert_string_equal(places.text, "t");
+	assert_true(places.flag && !places.help);
+	assert_string_equal(places.taken, "<v>");
+	assert_int_equal(rest, 2);
+	assert_int_equal(take_line("--maybe word"), 0);
+	assert_string_equal(places.taken, "<none>");
+	assert_int_equal(take_line("--maybe=3"), 0);
+	assert_string_equal(places.taken, "<3>");
+	assert_int_equal(take_line("-h"), 0);
+	assert_true(places.help && !places.flag);
+	assert_int_equal(take_line("--help"), 0);
+	assert_true(places.help);
+	/* A refusal ends it with its own code; what is no option with the usual one. */
+	assert_int_equal(take_line("--value bad --flag"), 77);
+	assert_false(places.flag);
+	assert_int_equal(take_line("--texts t"), EXIT_CRADLE_FAILED);
+	assert_int_equal(take_line("--text"), EXIT_CRADLE_FAILED);
+	assert_int_equal(take_line("-x"), EXIT_CRADLE_FAILED);
+	assert_int_equal(take_line("--flag=1"), EXIT_CRADLE_FAILED);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(options_find_their_places),
 	cmocka_unit_test(takes_options_anywhere_or_up_to_the_first_word),
 	cmocka_unit_test(says_what_is_wrong),
 };

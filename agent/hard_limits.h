@@ -225,8 +225,8 @@
 /* Full records kept for cradle.Memory/ListOOMRecords; older ones are counted as lost. */
 #define OOM_RECORDS_MAX 32
 /*
- * WatchPressure calls at a time, over all connections: each is a trigger in the kernel, and closing
- * one may sleep there (memory/pressure_watch.h). More: RESOURCE_EXHAUSTED.
+ * WatchPressure calls at a time, over all connections: each is a trigger in the kernel, which a
+ * helper process closes (memory/pressure_watch.h). More: RESOURCE_EXHAUSTED.
  */
 #define PRESSURE_WATCHES_MAX 8
 /* Containers that GetMetrics has figures of, and bytes of its text (a frame has 4 MiB). */

@@ -3,9 +3,9 @@
  * group. Costs nothing while there is no pressure. Source: Linux Documentation/accounting/psi.rst
  * ("Monitoring for pressure thresholds"): stall time within a window of 500 ms to 10 s, told at
  * most once a window, by POLLPRI; POLLERR when the group goes. Needs CAP_SYS_RESOURCE. Used by
- * stall_guard and service/. Making and closing one may sleep in the kernel for some milliseconds
- * (kernel/sched/psi.c, psi_trigger_destroy(): an RCU grace period, and the end of the group's
- * thread with its last trigger), on the loop: hence few at a time (PRESSURE_WATCHES_MAX).
+ * stall_guard and service/. Closing one sleeps in the kernel (kernel/sched/psi.c,
+ * psi_trigger_destroy(): an RCU grace period, and the end of the group's thread with its last
+ * trigger; 6 to 28 ms were measured), so a helper process is the last to have it open.
  */
 #ifndef MEMORY_PRESSURE_WATCH_H
 #define MEMORY_PRESSURE_WATCH_H

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ static void on_readable(struct event_source *source, uint32_t mask)
 			log_printf(
 				LOG_WARN, "cgroup", "inotify overflow: reading all counters again");
 			call_matching(events, -1);
-		} else if (e->mask & IN_MODIFY) {
+		} else if (e->mask & (IN_MODIFY | IN_CREATE)) {
 			call_matching(events, e->wd);
 		}
 		p += sizeof(*e) + e->len;
@@ -90,6 +91,17 @@ void cgroup_events_free(struct cgroup_events *events)
 	free(events);
 }
 
+static int add(struct cgroup_events *events, struct cgroup_watch *watch, const char *path,
+	uint32_t mask, void (*changed)(struct cgroup_watch *watch))
+{
+	watch->wd = inotify_add_watch(events->source.fd, path, mask);
+	if (watch->wd < 0)
+		return -errno;
+	watch->changed = changed;
+	list_append(&events->watches, &watch->node);
+	return 0;
+}
+
 int cgroup_events_watch(struct cgroup_events *events, struct cgroup_watch *watch, const char *dir,
 	const char *file, void (*changed)(struct cgroup_watch *watch))
 {
@@ -97,12 +109,13 @@ int cgroup_events_watch(struct cgroup_events *events, struct cgroup_watch *watch
 
 	if (path_join(path, sizeof(path), dir, file) < 0)
 		return -ENAMETOOLONG;
-	watch->wd = inotify_add_watch(events->source.fd, path, IN_MODIFY);
-	if (watch->wd < 0)
-		return -errno;
-	watch->changed = changed;
-	list_append(&events->watches, &watch->node);
-	return 0;
+	return add(events, watch, path, IN_MODIFY, changed);
+}
+
+int cgroup_events_watch_children(struct cgroup_events *events, struct cgroup_watch *watch,
+	const char *dir, void (*changed)(struct cgroup_watch *watch))
+{
+	return add(events, watch, dir, IN_CREATE | IN_ONLYDIR, changed);
 }
 
 void cgroup_events_unwatch(struct cgroup_events *events, struct cgroup_watch *watch)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "hard_limits.h"
 #include "kernel/cgroup_tree.h"
 
 struct process_walk {
@@ -47,7 +48,7 @@ int cgroup_procs_for_each(int dir, void (*fn)(pid_t pid), size_t *count)
 	int r = read_procs(dir, &walk);
 
 	if (r == 0)
-		r = cgroup_tree_walk(dir, read_child, &walk);
+		r = cgroup_tree_walk(dir, CGROUP_DESCENDANTS_MAX, read_child, &walk);
 	*count = walk.count;
 	return r;
 }

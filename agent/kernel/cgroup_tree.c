@@ -120,9 +120,9 @@ static int walk(struct tree_walk *all, int parent, unsigned depth)
 	return 0;
 }
 
-int cgroup_tree_walk(int dir, cgroup_tree_fn visit, void *context)
+int cgroup_tree_walk(int dir, unsigned most, cgroup_tree_fn visit, void *context)
 {
-	struct tree_walk all = {visit, context, CGROUP_DESCENDANTS_MAX};
+	struct tree_walk all = {visit, context, most};
 
 	return walk(&all, dir, CGROUP_DEPTH_MAX);
 }
@@ -144,7 +144,7 @@ static int remove_below(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	return cgroup_tree_walk(fd, remove_one, &left);
+	return cgroup_tree_walk(fd, CGROUP_DESCENDANTS_MAX, remove_one, &left);
 }
 
 int cgroup_tree_remove(const char *path)

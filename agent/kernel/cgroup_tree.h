@@ -25,9 +25,9 @@ int cgroup_tree_remove(const char *path);
 /*
  * Calls visit for every directory below, children before their parents (parent is the descriptor of
  * the directory name is in), until it returns non-zero; returns that, or 0, or negative errno:
- * -E2BIG when CGROUP_DESCENDANTS_MAX have been visited and there are more.
+ * -E2BIG when `most` have been visited and there are more.
  */
 typedef int (*cgroup_tree_fn)(int parent, const char *name, int dir, void *context);
-int cgroup_tree_walk(int dir, cgroup_tree_fn visit, void *context);
+int cgroup_tree_walk(int dir, unsigned most, cgroup_tree_fn visit, void *context);
 
 #endif

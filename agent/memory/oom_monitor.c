@@ -432,8 +432,7 @@ static int watch_target(struct oom_target *target)
 	struct cgroup_events *events = target->monitor->events;
 
 	if (target->is_v1)
-		return oom_v1_watch(
-			cgroup_events_loop(events), &target->v1, target->dir, on_v1_event);
+		return oom_v1_watch(events, &target->v1, target->dir, on_v1_event);
 	return cgroup_events_watch(
 		events, &target->watch, target->dir, "memory.events", on_changed);
 }

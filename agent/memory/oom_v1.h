@@ -4,9 +4,11 @@
  *
  * The eventfd is signalled when the kernel begins to look for a victim, before the kill is counted
  * in memory.oom_control: so the counters are looked at again for a while after it. They count the
- * group alone: groups that the container has made inside are added up at each look (none while they
- * are more, or deeper, than cgroup_tree_walk() goes). What was hit is told by memory.failcnt of the
- * container's own limit. Reads control files inline; never sleeps.
+ * group alone: groups that the container has made inside are added up at each look, and asked for
+ * events themselves as soon as inotify tells of them: a signal goes downwards only, the container's
+ * own says nothing of a limit inside (none while they are more than OOM_V1_GROUPS_MAX, or too
+ * deep). What was hit is told by memory.failcnt of the container's own limit. Reads control files
+ * inline; never sleeps.
  */
 #ifndef MEMORY_OOM_V1_H
 #define MEMORY_OOM_V1_H
@@ -15,10 +17,16 @@
 #include <stdint.h>
 
 #include "base/event_loop.h"
+#include "kernel/cgroup_events.h"
 #include "memory/oom_cause.h"
 
 struct oom_v1 {
-	struct event_source source; /* its fd, an eventfd, is owned */
+	struct cgroup_events *events;
+	const char *dir;	     /* the target's */
+	struct cgroup_watch made;    /* groups directly inside */
+	struct list_node nested;     /* struct nested_group: those that were asked */
+	struct event_timer discover; /* runs while there may be others */
+	struct event_source source;  /* its fd, an eventfd, is owned */
 	struct event_timer again;
 	unsigned again_ms;
 	void (*look)(struct oom_v1 *v1); /* the counters may have changed */
@@ -27,8 +35,8 @@ struct oom_v1 {
 	struct oom_counters sum;	 /* what they came to in this container's life */
 };
 
-/* Asks for the group's events. 0 or negative errno: only oom_v1_read() works then. */
-int oom_v1_watch(struct event_loop *loop, struct oom_v1 *v1, const char *dir,
+/* Asks for the group's events (dir: kept). 0 or negative errno: only oom_v1_read() works then. */
+int oom_v1_watch(struct cgroup_events *events, struct oom_v1 *v1, const char *dir,
 	void (*look)(struct oom_v1 *v1));
 /* Idempotent; accepts a zeroed struct. */
 void oom_v1_unwatch(struct oom_v1 *v1);

@@ -401,6 +401,53 @@ static void test_kill_in_a_nested_group(void **state)
 	agent_assert_census(&agent, &before);
 }
 
+/*
+ * A kill two groups down, of a process that the container reaps itself: nothing but that group's
+ * own event tells of it. For a second: soon after the group was made the agent looks by itself.
+ */
+static void test_kill_in_a_nested_group_is_told_at_once(void **state)
+{
+	Grpc__GetOOMEventRequest get = GRPC__GET_OOMEVENT_REQUEST__INIT;
+	char dir[256], path[300], pid[16], script[256];
+	struct client_call call = {0};
+	struct pending event;
+	uint64_t end;
+
+	str_format(script, sizeof(script), "while :; do sh -c 'read go; %s'; echo on; done", hog);
+	container_run(&agent, "inside", script);
+	end = event_loop_now_ns() + 1000000000;
+	str_format(
+		dir, sizeof(dir), "/sys/fs/cgroup/memory/cradle-test-%d/inside/a", (int)getpid());
+	assert_int_equal(mkdir(dir, 0755), 0);
+	str_format(
+		dir, sizeof(dir), "/sys/fs/cgroup/memory/cradle-test-%d/inside/a/b", (int)getpid());
+	assert_int_equal(mkdir(dir, 0755), 0);
+	str_format(path, sizeof(path), "%s/memory.limit_in_bytes", dir);
+	assert_int_equal(file_write(path, "16777216"), 0);
+	str_format(path, sizeof(path), "%s/cgroup.procs", dir);
+	for (uint64_t i = 1; event_loop_now_ns() < end; i++) {
+		const char *second;
+
+		while (!(second = strchr(group_file("memory", "inside", "cgroup.procs"), '\n')) ||
+			!second[1])
+			event_loop_step(agent.loop, 1);
+		str_copy(pid, sizeof(pid), second + 1);
+		assert_int_equal(file_write(path, pid), 0);
+		agent_begin(&agent, NULL, &event, "GetOOMEvent", &get);
+		container_write(&agent, "inside", "", "go\n");
+		container_expect_line(&agent, "inside", "on\n");
+		agent_await(&agent, &event);
+		assert_string_equal(
+			((Grpc__OOMEvent *)event.call.response)->container_id, "inside");
+		pending_release(&event);
+		assert_true(last_record(&call)->kills_total == i);
+		assert_int_equal(last_record(&call)->cause, CRADLE__OOMRECORD__CAUSE__CHILD_LIMIT);
+		client_call_release(&call);
+	}
+	container_remove_id(&agent, "inside");
+	agent_assert_census(&agent, &before);
+}
+
 /* 5,000 groups in memory's hierarchy and in the one where the agent looks for processes. */
 #define MANY 5000
 static void make_many(const char *id)
@@ -721,6 +768,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_oom_event_before_exit),
 	cmocka_unit_test(test_event_per_kill_of_a_child),
 	cmocka_unit_test(test_kill_in_a_nested_group),
+	cmocka_unit_test(test_kill_in_a_nested_group_is_told_at_once),
 	cmocka_unit_test(test_very_many_nested_groups),
 	cmocka_unit_test(test_no_event_without_oom),
 	cmocka_unit_test(test_statistics),

@@ -35,7 +35,7 @@ static int count_all(const char *path, unsigned *count)
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	*count = 0;
-	return cgroup_tree_walk(fd, count_one, count);
+	return cgroup_tree_walk(fd, CGROUP_DESCENDANTS_MAX, count_one, count);
 }
 
 static void test_walk_is_bounded(void **state)

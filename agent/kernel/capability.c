@@ -149,15 +149,17 @@ int capability_set(const struct capability_sets *sets, struct error *err)
 
 int capability_bound(uint64_t keep, struct error *err)
 {
-	for (int i = 0; i < CAPABILITY_LIMIT; i++) {
-		int held = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
+	int r;
 
-		if (held < 0) /* past the kernel's last capability */
-			break;
-		if (!held || (keep & CAPABILITY_BIT(i)))
+	for (int i = 0; i < CAPABILITY_LIMIT; i++) {
+		if ((keep & CAPABILITY_BIT(i)) || prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
-			return error_errno(err, errno, "drop %s from the bounding set",
+		if (errno == EINVAL) /* past the kernel's last capability */
+			break;
+		/* not ours to drop: fine where there is nothing to drop */
+		r = errno;
+		if (prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1)
+			return error_errno(err, r, "drop %s from the bounding set",
 				capability_name(i) ? capability_name(i) : "an unknown capability");
 	}
 	return 0;

@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/parse.h"
 #include "base/strings.h"
 #include "kernel/mount_tree.h"
 
@@ -361,9 +362,8 @@ void mountinfo_unescape(char *text)
 int mountinfo_parse_line(char *line, struct mount_entry *ret)
 {
 	/* id parent major:minor root point options [optional...] - type source super-options */
-	char *field[6], *tail[3], *rest = line, *word;
-	unsigned int major, minor;
-	char extra;
+	char *field[6], *tail[3], *rest = line, *word, *number;
+	uint32_t id, parent, major, minor;
 
 	line[strcspn(line, "\n")] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(field); i++)
@@ -377,10 +377,12 @@ int mountinfo_parse_line(char *line, struct mount_entry *ret)
 	for (size_t i = 0; i < ARRAY_SIZE(tail); i++)
 		if (!(tail[i] = strsep(&rest, " ")))
 			return -EINVAL;
-	if (sscanf(field[0], "%d%c", &ret->id, &extra) != 1 ||
-		sscanf(field[1], "%d%c", &ret->parent_id, &extra) != 1 ||
-		sscanf(field[2], "%u:%u%c", &major, &minor, &extra) != 2)
+	number = strsep(&field[2], ":");
+	if (parse_u32(field[0], &id) < 0 || parse_u32(field[1], &parent) < 0 ||
+		parse_u32(number, &major) < 0 || parse_u32(field[2], &minor) < 0)
 		return -EINVAL;
+	ret->id = (int)id;
+	ret->parent_id = (int)parent;
 	mountinfo_unescape(field[3]);
 	mountinfo_unescape(field[4]);
 	mountinfo_unescape(tail[0]);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -122,34 +123,44 @@ static mode_t device_mode(const struct plan_device *d)
 	return 0666;
 }
 
-static int make_device(const struct plan_device *d, int root, struct error *err)
+static bool is_as_wanted(const struct plan_device *d, mode_t mode, int parent, const char *name)
 {
-	_cleanup_fd_ int parent = -1;
-	mode_t mode = device_mode(d);
-	const char *name;
-	int r;
+	struct stat st;
 
-	parent = root_target_parent(root, d->path, &name, err);
-	if (parent < 0)
-		return parent;
-	r = clear_the_way(d, parent, name, err);
-	if (r < 0)
-		return r;
-	if (r == 0 && mknodat(parent, name, d->kind | mode, d->dev) < 0) {
+	return fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == d->uid &&
+	       st.st_gid == d->gid && (st.st_mode & 07777) == mode;
+}
+
+/* Mostly there is nothing of that name, so it is made first and looked at afterwards. */
+static int make_device(const struct plan_device *d, int parent, const char *name, struct error *err)
+{
+	mode_t mode = device_mode(d);
+	int r = mknodat(parent, name, d->kind | mode, d->dev);
+
+	if (r < 0 && errno == EEXIST) {
+		r = clear_the_way(d, parent, name, err);
+		if (r < 0)
+			return r;
+		r = r == 1 ? 0 : mknodat(parent, name, d->kind | mode, d->dev);
+	}
+	if (r < 0) {
 		if (errno != EPERM)
 			return error_errno(err, errno, "mknod %s", d->path);
 		return bind_device(d, parent, name, err);
 	}
 	/* Also for one that was there: mode and owner are the spec's. */
+	if (is_as_wanted(d, mode, parent, name))
+		return 0;
 	if (fchownat(parent, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
 		fchmodat(parent, name, mode, 0) < 0)
 		return error_errno(err, errno, "set owner and mode of %s", d->path);
 	return 0;
 }
 
-int rootfs_make_dev(const struct launch_plan *plan, int root, struct error *err)
+static int make_default_devices(int root, struct error *err)
 {
-	int r = make_links(root, err);
+	_cleanup_fd_ int dev = root_target_open(root, "/dev", ROOT_TARGET_DIRECTORY, false, err);
+	int r = dev < 0 ? dev : 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(default_devices) && r >= 0; i++) {
 		const struct plan_device device = {
@@ -159,10 +170,28 @@ int rootfs_make_dev(const struct launch_plan *plan, int root, struct error *err)
 			.mode = 0666,
 		};
 
-		r = make_device(&device, root, err);
+		r = make_device(&device, dev, device.path + strlen("/dev/"), err);
 	}
+	return r;
+}
+
+static int make_planned_device(const struct plan_device *d, int root, struct error *err)
+{
+	_cleanup_fd_ int parent = -1;
+	const char *name;
+
+	parent = root_target_parent(root, d->path, &name, err);
+	return parent < 0 ? parent : make_device(d, parent, name, err);
+}
+
+int rootfs_make_dev(const struct launch_plan *plan, int root, struct error *err)
+{
+	int r = make_links(root, err);
+
+	if (r >= 0)
+		r = make_default_devices(root, err);
 	for (size_t i = 0; i < plan->device_count && r >= 0; i++)
-		r = make_device(&plan->devices[i], root, err);
+		r = make_planned_device(&plan->devices[i], root, err);
 	return r;
 }
 

@@ -3,6 +3,7 @@
 # tests. An edge counts as tested when a test is named after it (test_c12_...) or a comment in tests/ names it;
 # every other one must stand in elsewhere.txt with its reason. Prints the index; --check speaks TAP and fails on
 # a number that is in neither, in both, or unknown.
+# And the table of the ten regressions that hurt most, tests/edges/regressions.txt: its tests are there.
 # usage: tests/edges/index.sh [--check]
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -35,16 +36,33 @@ index() {
 	grep -vE '^(#|$|c([1-9]|[1-5][0-9]|60): .|g([1-9]|[12][0-9]|3[01]): .)' $list | sed 's/^/? BAD: not an edge: /'
 }
 
+# Tests that the table of regressions names and that are not there.
+missing_regressions() {
+	sed -n 's/^[^#]*: //p' tests/edges/regressions.txt | tr ';' '\n' | while read -r file test; do
+		grep -qs "^static void $test(" "$file" && grep -qsE "(unit_test|TEST|WITH_LOOP)[a-z_]*\\($test[,)]" "$file" ||
+			echo "$file has no $test"
+	done
+	[ "$(grep -c '^[^#].*: tests/' tests/edges/regressions.txt)" = 10 ] || echo "they are not ten"
+}
+
 found=$(mentions)
 if [ "${1:-}" != --check ]; then
 	index
 	exit
 fi
 bad=$(index | grep ' BAD: ')
-echo 1..1
+missing=$(missing_regressions)
+echo 1..2
 if [ -n "$bad" ]; then
 	echo "not ok 1 - every sharp edge is tested, or listed with its reason"
 	sed 's/^/# /' <<< "$bad"
-	exit 1
+else
+	echo "ok 1 - every sharp edge is tested, or listed with its reason"
 fi
-echo "ok 1 - every sharp edge is tested, or listed with its reason"
+if [ -n "$missing" ]; then
+	echo "not ok 2 - each of the ten regressions has its tests (tests/edges/regressions.txt)"
+	sed 's/^/# /' <<< "$missing"
+else
+	echo "ok 2 - each of the ten regressions has its tests (tests/edges/regressions.txt)"
+fi
+[ -z "$bad$missing" ]

@@ -156,6 +156,7 @@ static void test_statistics(void **state)
 {
 	Grpc__StatsContainerRequest request = GRPC__STATS_CONTAINER_REQUEST__INIT;
 	Grpc__SignalProcessRequest sig = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+	Grpc__CheckRequest check = GRPC__CHECK_REQUEST__INIT;
 	struct pending stats;
 	pid_t worker = worker_of();
 
@@ -169,6 +170,7 @@ static void test_statistics(void **state)
 	agent_ok(&agent, "SignalProcess", &sig);
 	assert_int_equal(container_wait(&agent, "killed", ""), 137);
 	container_remove_id(&agent, "killed");
+	agent_ok(&agent, "Check", &check);
 	assert_false(stats.done);
 	agent_await(&agent, &stats);
 	assert_int_not_equal(stats.code, 0);

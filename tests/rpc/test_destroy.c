@@ -107,6 +107,42 @@ static void test_destroy_with_all_under_way(void **state)
 	expect_end();
 }
 
+/*
+ * c45, g23: when DestroySandbox is answered the sandbox's storages are unmounted already, and it is
+ * answered, before the agent ends. Its mount namespace is looked at afterwards: we hold it.
+ */
+static void test_c45_g23_storages_go_before_the_answer(void **state)
+{
+	static const char point[] = "/run/kata-containers/sandbox/shm";
+	Grpc__CreateSandboxRequest create = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+	Grpc__Storage shm = GRPC__STORAGE__INIT, *list[] = {&shm};
+	char path[64], command[256];
+	struct pending destroy;
+	int fd;
+
+	shm.driver = (char *)"ephemeral";
+	shm.source = (char *)"shm";
+	shm.fstype = (char *)"tmpfs";
+	shm.mount_point = (char *)point;
+	create.storages = list;
+	create.n_storages = 1;
+	agent_ok(&agent, "CreateSandbox", &create);
+	str_format(path, sizeof(path), "/proc/%d/ns/mnt", (int)agent.pid);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	str_format(command, sizeof(command),
+		"nsenter --mount=/proc/%d/fd/%d grep -q ' %s ' /proc/self/mountinfo", (int)getpid(),
+		fd, point);
+	assert_int_equal(system(command), 0);
+	begin_destroy(NULL, &destroy);
+	agent_await(&agent, &destroy);
+	assert_int_equal(destroy.code, 0);
+	assert_int_equal(WEXITSTATUS(system(command)), 1);
+	close(fd);
+	pending_release(&destroy);
+	expect_end();
+}
+
 /* Its caller goes at once: the containers are torn down all the same before the agent ends. */
 static void test_destroy_without_its_caller(void **state)
 {
@@ -225,6 +261,7 @@ static void test_failed_create_sandbox_unmounts_nothing(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(test_destroy_with_all_under_way),
+	TEST(test_c45_g23_storages_go_before_the_answer),
 	TEST(test_destroy_without_its_caller),
 	TEST(test_destroy_with_one_that_stays),
 	TEST(test_sigterm),

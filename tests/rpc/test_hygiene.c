@@ -48,6 +48,37 @@ static const char *exec_output(const char *id, const char *script)
 	return text;
 }
 
+/* ---- what is said ---- */
+
+/* c37: no log line, at debug level, and no error tells what stands in a container's environment. */
+static void test_c37_secrets_are_not_said(void **state)
+{
+	static const char *const argv[] = {"sh", "-c", "exit 0", NULL};
+	static const char *const missing[] = {"/missing", NULL};
+	static char log[8 << 20];
+	struct client_call call = {0};
+	struct test_container c;
+	struct error err = ERROR_INIT;
+
+	for (int i = 0; i < 2; i++) {
+		container_fill(&c, &agent, "secret", i ? missing : argv);
+		c.env[c.process.n_env++] = (char *)"PASSWORD=hunter-c37";
+		assert_int_equal(
+			agent_call(&agent, &call, "CreateContainer", &c.request, &err) != 0, i);
+		if (i)
+			continue;
+		container_start_id(&agent, "secret");
+		container_remove_id(&agent, "secret");
+	}
+	client_call_release(&call);
+	assert_non_null(strstr(err.text, "/missing"));
+	assert_null(strstr(err.text, "hunter-c37"));
+	assert_null(strstr(err.text, "backtrace"));
+	assert_true(file_read(scratch_path("agent.log"), log, sizeof(log)) > 0);
+	assert_non_null(strstr(log, "\"secret\""));
+	assert_null(strstr(log, "hunter-c37"));
+}
+
 /* ---- descriptors ---- */
 
 /*
@@ -252,6 +283,7 @@ static void test_growth(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_c37_secrets_are_not_said),
 	cmocka_unit_test(test_c8_no_descriptor_of_the_agent),
 	cmocka_unit_test(test_c59_descriptors_of_a_container),
 	cmocka_unit_test(test_sessions),

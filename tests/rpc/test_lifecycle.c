@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "lib/test_main.h"
 
@@ -121,6 +122,36 @@ static void test_term_to_init_with_handler(void **state)
 	signal_id("trap", "", SIGTERM);
 	assert_int_equal(container_wait(&agent, "trap", ""), 7);
 	container_remove_id(&agent, "trap");
+}
+
+/*
+ * c28: the agent cannot look whether init has a handler (it is out of descriptors): SIGTERM stays
+ * SIGTERM. So is the signal itself sent without a pidfd.
+ */
+static void test_c28_masks_that_cannot_be_read(void **state)
+{
+	struct rlimit none, before;
+
+	container_run(
+		&agent, "blind", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.1; done");
+	container_expect_line(&agent, "blind", "ready\n");
+	assert_int_equal(prlimit(agent.pid, RLIMIT_NOFILE, NULL, &before), 0);
+	none = before;
+	none.rlim_cur = 3;
+	assert_int_equal(prlimit(agent.pid, RLIMIT_NOFILE, &none, NULL), 0);
+	signal_id("blind", "", SIGTERM);
+	assert_int_equal(prlimit(agent.pid, RLIMIT_NOFILE, &before, NULL), 0);
+	assert_int_equal(container_wait(&agent, "blind", ""), 7);
+	/* not for want of an end: without a handler it would still run */
+	container_run(&agent, "deaf", "echo ready; exec sleep 1000");
+	container_expect_line(&agent, "deaf", "ready\n");
+	assert_int_equal(prlimit(agent.pid, RLIMIT_NOFILE, &none, NULL), 0);
+	signal_id("deaf", "", SIGTERM);
+	assert_int_equal(prlimit(agent.pid, RLIMIT_NOFILE, &before, NULL), 0);
+	assert_int_equal(container_exec_sh(&agent, "deaf", "e", "exit 4", NULL), 0);
+	assert_int_equal(container_wait(&agent, "deaf", "e"), 4);
+	container_remove_id(&agent, "blind");
+	container_remove_id(&agent, "deaf");
 }
 
 static void test_exec(void **state)
@@ -281,6 +312,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_killed_by_signal),
 	cmocka_unit_test(test_term_to_init_without_handler),
 	cmocka_unit_test(test_term_to_init_with_handler),
+	cmocka_unit_test(test_c28_masks_that_cannot_be_read),
 	cmocka_unit_test(test_exec),
 	cmocka_unit_test(test_duplicate_exec_id),
 	cmocka_unit_test(test_many_waiters),

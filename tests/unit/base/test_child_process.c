@@ -121,6 +121,24 @@ static void test_signals_reset(void **state)
 	signal(SIGRTMAX, SIG_DFL);
 }
 
+/* c32: the number of one that was reaped may be somebody else's by now: nobody gets its signal. */
+static void test_c32_no_stranger_is_signalled(void **state)
+{
+	struct child_process dead = {0}, stranger = {0};
+
+	fork_child(&dead, 0);
+	run_until_exits(1);
+	if (child_process_fork(&stranger, NULL, on_exit_count, "stranger") == 0) {
+		pause();
+		_exit(0);
+	}
+	dead.pid = stranger.pid;
+	assert_int_equal(child_process_signal(&dead, SIGKILL), -ESRCH);
+	assert_int_equal(child_process_signal(&stranger, SIGTERM), 0);
+	run_until_exits(2);
+	assert_int_equal(stranger.exit_signal, SIGTERM);
+}
+
 static void test_kill_through_pidfd(void **state)
 {
 	struct child_process child = {0};
@@ -312,6 +330,7 @@ static const struct CMUnitTest tests[] = {
 	WITH_LOOP(test_exit_and_signal),
 	WITH_LOOP(test_signals_reset),
 	WITH_LOOP(test_kill_through_pidfd),
+	WITH_LOOP(test_c32_no_stranger_is_signalled),
 	WITH_LOOP(test_reaped_after_on_exit),
 	WITH_LOOP(test_owner_freed_in_on_exit),
 	WITH_LOOP(test_500_children),

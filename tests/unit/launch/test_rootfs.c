@@ -10,6 +10,7 @@
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -116,10 +117,13 @@ static void test_dev_of_the_image_again(void **state)
 {
 	unlink(scratch_path("rootfs/dev/zero"));
 	scratch_file("rootfs/dev/zero", "a file where a device should be");
+	unlink(scratch_path("rootfs/dev/full"));
+	assert_int_equal(mknod(scratch_path("rootfs/dev/full"), S_IFCHR | 0600, makedev(1, 7)), 0);
 	f.spec.n_mounts = 1;
 	fixture_device(&f, "/dev/null", "c", 1, 3);
-	fixture_shell(&f, "test -c /dev/zero && readlink /dev/ptmx; stat -c %t:%T:%a /dev/null");
-	assert_output("pts/ptmx\n1:3:666\n");
+	fixture_shell(&f, "test -c /dev/zero && readlink /dev/ptmx; stat -c %t:%T:%a /dev/null "
+			  "/dev/full");
+	assert_output("pts/ptmx\n1:3:666\n1:7:666\n");
 }
 
 static void test_root_propagation(void **state)

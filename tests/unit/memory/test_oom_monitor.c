@@ -2,9 +2,11 @@
  */
 #include "memory/oom_monitor.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "hard_limits.h"
 #include "lib/scratch.h"
@@ -500,6 +502,52 @@ static void test_window_of_a_group(void **state)
 	assert_true(event_loop_now_ns() - start < 30000000000ull);
 }
 
+/* ---- inotify's queue is full --------------------------------------------------------------------
+ */
+
+static void ignore_change(struct cgroup_watch *watch)
+{
+}
+
+/* Changes two files in turn, since equal changes in a row are one, until no more are kept. */
+static void fill_inotify(void)
+{
+	char a[PATH_MAX], b[PATH_MAX];
+	uint64_t room;
+
+	assert_int_equal(file_read_u64("/proc/sys/fs/inotify/max_queued_events", &room), 0);
+	snprintf(a, sizeof(a), "%s", scratch_path("noise/a/memory.events"));
+	snprintf(b, sizeof(b), "%s", scratch_path("noise/b/memory.events"));
+	for (uint64_t i = 0; i <= room; i++)
+		assert_true(file_write(i % 2 ? a : b, "x") >= 0);
+}
+
+/* A change that nobody is told of: everything is read again, and the kill is found. */
+static void test_inotify_overflow(void **state)
+{
+	struct cgroup_watch a = {0}, b = {0};
+	const struct oom_record *records[1];
+	uint64_t lost;
+
+	scratch_file("noise/a/memory.events", "x");
+	scratch_file("noise/b/memory.events", "x");
+	assert_int_equal(cgroup_events_watch(events, &a, scratch_path("noise/a"), "memory.events",
+				 ignore_change),
+		0);
+	assert_int_equal(cgroup_events_watch(events, &b, scratch_path("noise/b"), "memory.events",
+				 ignore_change),
+		0);
+	fill_inotify();
+	set_counters(1, 1, 1);
+	while (event_loop_step(loop, 0) > 0)
+		;
+	assert_int_equal(oom_monitor_records(monitor, false, records, 1, &lost), 1);
+	assert_int_equal(records[0]->cause, OOM_CAUSE_CONTAINER_LIMIT);
+	assert_int_equal(oom_monitor_kills(monitor)[OOM_CAUSE_CONTAINER_LIMIT], 1);
+	cgroup_events_unwatch(events, &a);
+	cgroup_events_unwatch(events, &b);
+}
+
 #define OOM_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	OOM_TEST(test_own_limit),
@@ -523,5 +571,6 @@ static const struct CMUnitTest tests[] = {
 	OOM_TEST(test_bounds),
 	OOM_TEST(test_window),
 	OOM_TEST(test_window_ends_at_the_reap),
+	OOM_TEST(test_inotify_overflow),
 };
 TEST_MAIN(tests)

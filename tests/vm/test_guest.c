@@ -72,13 +72,20 @@ static void test_a_container(void **state)
 	assert_int_equal(container_whole(&agent, "two", "test -e /file", NULL), 1);
 }
 
-/* Every limit as it was asked, read from inside. */
+/*
+ * Every limit as it was asked, read from inside. Swap on the wire is memory and swap together; what
+ * the wire has no field for comes as annotations; swappiness, which v2 has not, changes nothing.
+ */
 static void test_limits_are_exact(void **state)
 {
 	static const char *const argv[] = {"sh", "-c",
 		"cd /sys/fs/cgroup && cat memory.max memory.low cpu.max cpu.weight pids.max "
-		"cpuset.cpus.effective",
+		"cpuset.cpus.effective memory.swap.max memory.high memory.min memory.swap.high",
 		NULL};
+	static const char *const given[][2] = {{"io.cradle.cgroup.memory.high", "36M"},
+		{"io.cradle.cgroup.memory.min", "4M"},
+		{"io.cradle.cgroup.memory.swap.high", "12M"}};
+	Grpc__Spec__AnnotationsEntry entries[ARRAY_SIZE(given)], *list[ARRAY_SIZE(given)];
 	Grpc__LinuxCPU cpu = GRPC__LINUX_CPU__INIT;
 	Grpc__LinuxPids pids = GRPC__LINUX_PIDS__INIT;
 	struct test_container c;
@@ -87,6 +94,16 @@ static void test_limits_are_exact(void **state)
 	container_limit(&c, 40 * MIB);
 	mount_cgroup(&c);
 	c.memory.reservation = 20 * MIB;
+	c.memory.swap = 60 * MIB;
+	c.memory.swappiness = 60;
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
+		grpc__spec__annotations_entry__init(&entries[i]);
+		entries[i].key = (char *)given[i][0];
+		entries[i].value = (char *)given[i][1];
+		list[i] = &entries[i];
+	}
+	c.spec.annotations = list;
+	c.spec.n_annotations = ARRAY_SIZE(given);
 	cpu.quota = 50000;
 	cpu.period = 100000;
 	cpu.shares = 1024;
@@ -97,7 +114,8 @@ static void test_limits_are_exact(void **state)
 	container_send(&agent, &c);
 	container_start_id(&agent, "limits");
 	assert_string_equal(container_output(&agent, "limits", "", false),
-		"41943040\n20971520\n50000 100000\n39\n17\n0\n");
+		"41943040\n20971520\n50000 100000\n39\n17\n0\n"
+		"20971520\n37748736\n4194304\n12582912\n");
 	assert_int_equal(container_wait(&agent, "limits", ""), 0);
 	container_remove_id(&agent, "limits");
 }

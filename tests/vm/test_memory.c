@@ -172,6 +172,40 @@ static void test_known_amounts(void **state)
 	known_memory_check(&agent, 1, false);
 }
 
+/* A tmpfs of the spec: no larger than its size=, and what it holds is the container's shmem. */
+static void test_tmpfs_size(void **state)
+{
+	static const char *const argv[] = {"sh", "-c",
+		"dd if=/dev/zero of=/full/f bs=1M count=16 2>/dev/null; echo $?; sleep 1000", NULL};
+	static const char *const options[] = {"size=8m"};
+	const Cradle__ContainerMemory *memory;
+	struct client_call call = {0};
+	struct test_container c;
+
+	container_fill(&c, &agent, "full", argv);
+	container_limit(&c, 64 * MIB);
+	grpc__mount__init(&c.mounts[3]);
+	c.mounts[3].destination = (char *)"/full";
+	c.mounts[3].type = c.mounts[3].source = (char *)"tmpfs";
+	c.mounts[3].options = (char **)options;
+	c.mounts[3].n_options = 1;
+	c.mount_list[3] = &c.mounts[3];
+	c.spec.n_mounts = 4;
+	container_send(&agent, &c);
+	container_start_id(&agent, "full");
+	container_expect_line(&agent, "full", "1\n");
+	memory = memory_state(&call)->containers[0];
+	assert_string_equal(memory->container_id, "full");
+	assert_true(memory->shmem_bytes >= 8 * MIB - 64 * 4096 &&
+		    memory->shmem_bytes <= 8 * MIB + 64 * 4096);
+	assert_true(memory->file_bytes >= memory->shmem_bytes);
+	assert_true(((Cradle__MemoryState *)call.response)->guest->container_bytes >=
+		    memory->shmem_bytes);
+	assert_adds_up(((Cradle__MemoryState *)call.response)->guest);
+	client_call_release(&call);
+	container_remove_id(&agent, "full");
+}
+
 #define FIRST(test, of)                                                                            \
 	cmocka_unit_test_prestate_setup_teardown(test, start, NULL, (void *)(uintptr_t)&kinds[of])
 #define LAST(test) cmocka_unit_test_teardown(test, stop)
@@ -181,6 +215,7 @@ static const struct CMUnitTest tests[] = {
 	LAST(test_loaded_guest_adds_up),
 	FIRST(test_empty_guest_adds_up, 1),
 	cmocka_unit_test(test_known_amounts),
+	cmocka_unit_test(test_tmpfs_size),
 	LAST(test_loaded_guest_adds_up),
 	FIRST(test_empty_guest_adds_up, 2),
 	LAST(test_loaded_guest_adds_up),

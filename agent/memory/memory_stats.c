@@ -269,24 +269,16 @@ static void fill_hugetlb(struct stats_filler *f, Grpc__CgroupStats *stats)
 int memory_stats_fill(const struct worker_file *files, size_t count, struct arena *arena,
 	Grpc__StatsContainerResponse *response, struct error *err)
 {
-	struct stats_filler f = {.files = files, .arena = arena};
-	Grpc__StatsContainerResponse filled = *response;
-	Grpc__CgroupStats *stats = stats_message(&f, &grpc__cgroup_stats__descriptor);
+	static const struct stats_version version = {
+		.file_count = STATS_FILE_COUNT,
+		.pids_current = PIDS_CURRENT,
+		.pids_max = PIDS_MAX,
+		.net_dev = NET_DEV,
+		.cpu = fill_cpu,
+		.memory = fill_memory,
+		.io = fill_io,
+		.hugetlb = fill_hugetlb,
+	};
 
-	if (count != STATS_FILE_COUNT)
-		return error_errno(
-			err, EPROTO, "read statistics: %zu files of %zu", count, STATS_FILE_COUNT);
-	if (stats) {
-		stats->cpu_stats = fill_cpu(&f);
-		stats->memory_stats = fill_memory(&f);
-		stats->pids_stats = stats_fill_pids(&f, PIDS_CURRENT, PIDS_MAX);
-		stats->blkio_stats = fill_io(&f);
-		fill_hugetlb(&f, stats);
-		stats_fill_network(&f, NET_DEV, &filled);
-	}
-	if (f.no_memory)
-		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "build statistics");
-	filled.cgroup_stats = stats;
-	*response = filled;
-	return 0;
+	return stats_fill(&version, files, count, arena, response, err);
 }

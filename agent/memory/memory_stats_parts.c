@@ -1,6 +1,7 @@
 /* memory_stats_parts: see memory_stats_parts.h. */
 #include "memory/memory_stats_parts.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -170,4 +171,30 @@ void stats_fill_network(
 		if (out)
 			response->network_stats[response->n_network_stats++] = out;
 	}
+}
+
+int stats_fill(const struct stats_version *version, const struct worker_file *files, size_t count,
+	struct arena *arena, Grpc__StatsContainerResponse *response, struct error *err)
+{
+	struct stats_filler f = {.files = files, .arena = arena};
+	Grpc__StatsContainerResponse filled = *response;
+	Grpc__CgroupStats *stats;
+
+	if (count != version->file_count)
+		return error_errno(err, EPROTO, "read statistics: %zu files of %zu", count,
+			version->file_count);
+	stats = stats_message(&f, &grpc__cgroup_stats__descriptor);
+	if (stats) {
+		stats->cpu_stats = version->cpu(&f);
+		stats->memory_stats = version->memory(&f);
+		stats->pids_stats = stats_fill_pids(&f, version->pids_current, version->pids_max);
+		stats->blkio_stats = version->io(&f);
+		version->hugetlb(&f, stats);
+		stats_fill_network(&f, version->net_dev, &filled);
+	}
+	if (f.no_memory)
+		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "build statistics");
+	filled.cgroup_stats = stats;
+	*response = filled;
+	return 0;
 }

@@ -36,4 +36,18 @@ Grpc__PidsStats *stats_fill_pids(struct stats_filler *f, size_t current, size_t 
 void stats_fill_network(
 	struct stats_filler *f, size_t which, Grpc__StatsContainerResponse *response);
 
+/* How a cgroup version's files become an answer: which of them it is for what both read alike. */
+struct stats_version {
+	size_t file_count, pids_current, pids_max, net_dev;
+	/* NULL: not there, or no memory (noted) */
+	Grpc__CpuStats *(*cpu)(struct stats_filler *f);
+	Grpc__MemoryStats *(*memory)(struct stats_filler *f);
+	Grpc__BlkioStats *(*io)(struct stats_filler *f);
+	void (*hugetlb)(struct stats_filler *f, Grpc__CgroupStats *stats);
+};
+
+/* 0, or negative with err: then *response is untouched. What it points to is in the arena. */
+int stats_fill(const struct stats_version *version, const struct worker_file *files, size_t count,
+	struct arena *arena, Grpc__StatsContainerResponse *response, struct error *err);
+
 #endif

@@ -294,25 +294,16 @@ static void fill_hugetlb(struct stats_filler *f, Grpc__CgroupStats *stats)
 int memory_stats_v1_fill(const struct worker_file *files, size_t count, struct arena *arena,
 	Grpc__StatsContainerResponse *response, struct error *err)
 {
-	struct stats_filler f = {.files = files, .arena = arena};
-	Grpc__StatsContainerResponse filled = *response;
-	Grpc__CgroupStats *stats;
+	static const struct stats_version version = {
+		.file_count = V1_FILES,
+		.pids_current = PIDS_CURRENT,
+		.pids_max = PIDS_MAX,
+		.net_dev = NET_DEV,
+		.cpu = fill_cpu,
+		.memory = fill_memory,
+		.io = fill_io,
+		.hugetlb = fill_hugetlb,
+	};
 
-	if (count != V1_FILES)
-		return error_errno(
-			err, EPROTO, "read statistics: %zu files of %d", count, V1_FILES);
-	stats = stats_message(&f, &grpc__cgroup_stats__descriptor);
-	if (stats) {
-		stats->cpu_stats = fill_cpu(&f);
-		stats->memory_stats = fill_memory(&f);
-		stats->pids_stats = stats_fill_pids(&f, PIDS_CURRENT, PIDS_MAX);
-		stats->blkio_stats = fill_io(&f);
-		fill_hugetlb(&f, stats);
-		stats_fill_network(&f, NET_DEV, &filled);
-	}
-	if (f.no_memory)
-		return error_set(err, STATUS_RESOURCE_EXHAUSTED, ENOMEM, "build statistics");
-	filled.cgroup_stats = stats;
-	*response = filled;
-	return 0;
+	return stats_fill(&version, files, count, arena, response, err);
 }

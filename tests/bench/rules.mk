@@ -2,6 +2,7 @@
 #   make bench            a table; build/bench/bench.json, build/bench/index.html; under ten minutes under TCG
 #   make bench QUICK=1    fewer rounds, about two minutes
 #   make bench-relay      its second part alone: what cradle relay adds to a direct connection (relay.mk)
+#   make bench-churn      its third part alone: what stays behind after thousands (churn.mk)
 #   make bench TRANSFERS=1   bulk output and the bare transfer, nothing else
 # One guest, one run: compare by ratios. See tests/bench/bench_host.c.
 BENCH       := $(BUILD)/tests/bench
@@ -31,6 +32,7 @@ $(BENCH_IMG): $(BENCH_GUEST) $(BENCH)/bare_floor $(BENCH)/bare_vsock $(BENCH)/oo
 bench: deps-bench
 	$(Q)$(SUBMAKE) -j$(shell nproc) run-bench
 	$(Q)$(if $(TRANSFERS),,$(SUBMAKE) -j$(shell nproc) bench-relay)
+	$(Q)$(if $(TRANSFERS),,$(SUBMAKE) -j$(shell nproc) bench-churn)
 deps-bench:
 	$(Q)rootfs-builder/install-packages build run bench
 run-bench: all kernel $(INITRD_IMG) rootfs $(BENCH_HOST) $(BENCH_IMG)

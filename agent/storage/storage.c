@@ -24,7 +24,6 @@ struct storage {
 	const struct storage_driver *driver;
 	struct storage_kept_request *request; /* owned */
 	struct storage_made *made;	      /* owned, shared memory */
-	struct storage_mount mount;	      /* what the helper works on */
 	struct helper helper;
 	unsigned users;		    /* references, those still waiting included */
 	bool stopping;		    /* the mount under way is wanted by nobody any more */

@@ -28,8 +28,6 @@
 #include "ttrpc/server.h"
 
 #define RUN_DIRECTORY "/run/kata-containers"
-/* Of the stack, for the calls that answer while the guest is out of memory. */
-#define STACK_READY_BYTES 16384
 
 struct agent {
 	struct agent_config config;
@@ -171,7 +169,7 @@ static int build(struct agent *agent, struct error *err)
  */
 static void stay_in_memory(void)
 {
-	volatile char depth[STACK_READY_BYTES];
+	volatile char depth[RESIDENT_STACK];
 	int r;
 
 	for (size_t i = 0; i < sizeof(depth); i += 4096)

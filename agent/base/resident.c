@@ -46,11 +46,24 @@ int resident_lock(void)
 	return 0;
 }
 
+/* Far more than the agent's stack ever grows to; madvise(2) goes on behind what is not mapped. */
+#define STACK_LOOKED_AT (1 << 20)
+
+__attribute__((noinline)) void resident_forget_stack(size_t keep)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+	const uintptr_t to = (here - page - keep) & ~(page - 1);
+
+	madvise((void *)(to - STACK_LOOKED_AT), STACK_LOOKED_AT, MADV_DONTNEED);
+}
+
 void resident_trim(void)
 {
 	if (locked)
 		munlockall();
 	malloc_trim(0);
+	resident_forget_stack(RESIDENT_STACK);
 	/* as it was: what was locked can be locked again, it is less now */
 	if (locked)
 		resident_lock();

@@ -2,7 +2,8 @@
  * worker_child: the child's side of worker_process: question in, files out, until the socket ends.
  *
  * It lives as long as the agent and its memory counts as the agent's: what the parent changes after
- * the fork stays here as a private copy. So it gives its heap away at once and allocates nothing.
+ * the fork stays here as a private copy. So it gives its heap and the depth of its stack away at
+ * once and allocates nothing.
  */
 #include "base/worker_messages.h"
 
@@ -195,20 +196,11 @@ static int answer_question(int socket, const char *data, size_t size)
 	return batch_send(socket, &batch);
 }
 
-void worker_child_main(int socket)
+/* A function of its own: its buffers are deeper in the stack than what is forgotten first. */
+static __attribute__((noinline)) _Noreturn void serve(int socket)
 {
-	const int keep[] = {STDERR_FILENO, socket};
 	char question[WORKER_QUESTION_MAX];
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, "cradle-worker");
-	if (chdir("/") < 0 || fd_close_from(0, keep, ARRAY_SIZE(keep)) < 0)
-		_exit(1);
-	forget_heap();
-	/* it reads while the guest is out of memory: what it has used stays (locks are not
-	 * inherited)
-	 */
-	resident_lock();
 	for (;;) {
 		ssize_t n = recv(socket, question, sizeof(question), MSG_TRUNC);
 
@@ -219,4 +211,21 @@ void worker_child_main(int socket)
 		if (answer_question(socket, question, (size_t)n) < 0)
 			_exit(1);
 	}
+}
+
+void worker_child_main(int socket)
+{
+	const int keep[] = {STDERR_FILENO, socket};
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "cradle-worker");
+	if (chdir("/") < 0 || fd_close_from(0, keep, ARRAY_SIZE(keep)) < 0)
+		_exit(1);
+	forget_heap();
+	resident_forget_stack(0);
+	/* it reads while the guest is out of memory: what it has used stays (locks are not
+	 * inherited)
+	 */
+	resident_lock();
+	serve(socket);
 }

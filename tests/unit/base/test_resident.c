@@ -1,4 +1,5 @@
-/* resident: what is freed goes back, locked or not; what stays is locked; what only the start
+/* resident: what is freed goes back, locked or not, and so does a deep stack; what stays is locked;
+ * what only the start
  * needed of the program goes. */
 #include "base/resident.h"
 
@@ -70,6 +71,31 @@ static void a_locked_heap_is_given_back(void **state)
 	assert_true(UNDER_ASAN || status_kib("VmLck:") > 0);
 }
 
+#define DEEP (512 * 1024)
+
+static __attribute__((noinline)) void go_deep(void)
+{
+	volatile char depth[DEEP];
+
+	for (size_t i = 0; i < sizeof(depth); i += 1024)
+		depth[i] = 1;
+}
+
+/* Runs with what the test before has locked. */
+static void a_deep_stack_is_given_back(void **state)
+{
+	volatile char here[64] = {1, 2, 3};
+	long before, after;
+
+	go_deep();
+	before = mapped_kib();
+	resident_trim();
+	after = mapped_kib();
+	if (after > before - DEEP / 1024 + 64)
+		fail_msg("%ld KiB mapped, after the trim %ld", before, after);
+	assert_true(here[0] == 1 && here[1] == 2 && here[2] == 3);
+}
+
 /* Part of the program, in its file. */
 static const char constants[1 << 20] = {1, 2, 3};
 
@@ -99,5 +125,6 @@ static void the_program_is_forgotten(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_program_is_forgotten),
 	cmocka_unit_test(a_locked_heap_is_given_back),
+	cmocka_unit_test(a_deep_stack_is_given_back),
 };
 TEST_MAIN(tests)

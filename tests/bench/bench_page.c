@@ -12,7 +12,7 @@
 
 /* The drawing's own units: the browser scales them. */
 #define WIDTH	960
-#define LEFT	330.0
+#define LEFT	430.0
 #define RIGHT	860.0
 #define ROW	24.0
 #define TOP	8.0

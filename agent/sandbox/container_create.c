@@ -313,10 +313,12 @@ static void finish(struct container *container)
 {
 	container->step = STEP_DONE;
 	container->state = CONTAINER_CREATED;
-	container_spec_keep(container);
 	log_record(LOG_DEBUG, "sandbox", "container created", "container-id", container->id, NULL);
 	if (container->created)
 		container->created(container->created_owner, container, NULL);
+	/* after the answer, which lies in the same arena as the request */
+	if (container->state == CONTAINER_CREATED)
+		container_spec_keep(container);
 }
 
 /* prestart, createRuntime: init waits for them before it leaves the guest's root. */

@@ -47,6 +47,9 @@ void agent_start_vm_from(struct agent *agent, const char *memory, const char *ro
 void agent_stop(struct agent *agent);
 struct ttrpc_client *agent_connect(struct agent *agent);
 struct agent_census agent_census(const struct agent *agent);
+/* The same when it has not changed for half a second: a helper that is under way has descriptors.
+ */
+struct agent_census agent_census_at_rest(struct agent *agent);
 /* Steps until the census is what it was (an event may still be on its way); fails after 10 s. */
 void agent_assert_census(struct agent *agent, const struct agent_census *expected);
 

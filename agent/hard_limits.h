@@ -133,6 +133,11 @@
  * tells of all that it does. Without them there is no tick; memory blocks are told by uevents.
  */
 #define GUEST_SIZE_LOOK_MS 1000
+/* The next look when there was news during one; and how many uevents are read before others have
+ * their turn: a privileged container can make them (echo change > uevent).
+ */
+#define GUEST_SIZE_AGAIN_MS 50
+#define UEVENTS_A_TURN	    64
 
 /* ---- containers and processes -------------------------------------------------------------------
  */

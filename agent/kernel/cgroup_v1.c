@@ -49,7 +49,7 @@ int cgroup_v1_populated(int fd)
 	size_t count;
 	int r = cgroup_procs_for_each(fd, NULL, &count);
 
-	return r < 0 ? r : count > 0;
+	return count > 0 ? 1 : r;
 }
 
 int cgroup_v1_freeze(const struct cgroup *cgroup, bool freeze)
@@ -75,7 +75,8 @@ int cgroup_v1_kill(const struct cgroup *cgroup)
 	int r = fd < 0 ? fd : 0;
 
 	cgroup_v1_freeze(cgroup, true);
-	for (int i = 0; i < KILL_ROUNDS && r == 0; i++) {
+	/* -E2BIG: those beyond have their turn when the emptied ones are removed */
+	for (int i = 0; i < KILL_ROUNDS && (r == 0 || r == -E2BIG); i++) {
 		size_t count;
 
 		r = cgroup_procs_for_each(fd, kill_one, &count);

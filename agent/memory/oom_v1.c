@@ -134,13 +134,14 @@ static void on_discover(struct event_timer *timer)
 		return;
 	list_for_each (node, &v1->nested)
 		list_entry(node, struct nested_group, node)->seen = false;
-	if (cgroup_tree_walk(fd, OOM_V1_GROUPS_MAX, meet, v1) == 0)
-		list_for_each_safe (node, &v1->nested) {
-			struct nested_group *group = list_entry(node, struct nested_group, node);
+	/* of a part only, when there are too many: what is not in it is met again when it fits */
+	cgroup_tree_walk(fd, OOM_V1_GROUPS_MAX, meet, v1);
+	list_for_each_safe (node, &v1->nested) {
+		struct nested_group *group = list_entry(node, struct nested_group, node);
 
-			if (!group->seen)
-				forget(group);
-		}
+		if (!group->seen)
+			forget(group);
+	}
 	v1->look(v1);
 }
 

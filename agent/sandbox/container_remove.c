@@ -129,6 +129,9 @@ static void remove_group(struct container *container)
 	/* past the time for killing only if nobody can be making them anew */
 	if (r == -EINPROGRESS && (event_timer_running(&container->teardown_timer) ||
 					 cgroup_populated(&container->cgroup) == 0)) {
+		/* one way to the next turn, or the last one would be taken twice */
+		event_timer_stop(&container->look_again);
+		event_task_cancel(&container->task);
 		event_task_defer(container->sandbox->loop, &container->task, on_next_groups);
 		return;
 	}
@@ -139,6 +142,7 @@ static void remove_group(struct container *container)
 		return;
 	}
 	event_timer_stop(&container->look_again);
+	event_task_cancel(&container->task);
 	if (r < 0) {
 		error_errno(&err, -r, "container %s: remove cgroup %s", container->id,
 			container->cgroup.path);
@@ -239,6 +243,8 @@ void container_undo(struct container *container)
 		child_process_signal(&container->helper.child, SIGKILL);
 	/* a write to memory.max that is under way would hold up the group's removal */
 	container_updates_abort(container);
+	/* before the kill: its pressure trigger, closed by a helper, would hold up the rmdir */
+	container_stall_stop(container);
 	container_kill_all(container);
 	if (cgroup_exists(&container->cgroup))
 		cgroup_freeze(&container->cgroup, false);

@@ -102,7 +102,9 @@ static void on_lowered(struct helper *helper, int result, const struct error *er
 
 	if (result < 0) {
 		say_limit(memory, err);
-		return; /* tried again when the size is looked at again */
+		/* half done, perhaps: written once more when the size is looked at again */
+		memory->limit = UINT64_MAX;
+		return;
 	}
 	memory->limit = memory->lowering_to;
 	say_limit(memory, NULL);
@@ -190,10 +192,20 @@ static void on_timer(struct event_timer *timer)
 	look(container_of(timer, struct guest_memory, timer));
 }
 
-static void look_later(struct guest_memory *memory)
+static void look_later(struct guest_memory *memory, unsigned ms)
 {
-	event_timer_start(memory->sandbox->loop, &memory->timer, GUEST_SIZE_LOOK_MS, on_timer,
-		"guest memory");
+	event_timer_start(memory->sandbox->loop, &memory->timer, ms, on_timer, "guest memory");
+}
+
+/* However much news there is, a look is not taken at each. */
+static void look_soon(struct guest_memory *memory)
+{
+	if (memory->reading) {
+		memory->again = true;
+	} else if (!memory->soon) {
+		memory->soon = true;
+		look_later(memory, GUEST_SIZE_AGAIN_MS);
+	}
 }
 
 static void take_size(struct guest_memory *memory, const struct guest_size *size)
@@ -220,10 +232,10 @@ static void on_size(
 	if (result == 0)
 		take_size(memory, &size);
 	if (memory->again)
-		look(memory);
+		look_soon(memory);
 	else if (result < 0 || devices->balloon || devices->virtio_mem ||
 		 memory->wanted != memory->limit)
-		look_later(memory);
+		look_later(memory, GUEST_SIZE_LOOK_MS);
 }
 
 /* Kernel memory is read here, /proc by the worker; on_size() goes on. */
@@ -232,9 +244,7 @@ static void look(struct guest_memory *memory)
 	struct guest_hints *hints = &memory->hints;
 	char text[8];
 
-	memory->again = memory->reading;
-	if (memory->reading)
-		return;
+	memory->again = memory->soon = false;
 	event_timer_stop(&memory->timer);
 	memory_blocks_read(BLOCKS, &hints->blocks);
 	guest_devices_read(DRIVERS, &hints->devices);
@@ -244,7 +254,7 @@ static void look(struct guest_memory *memory)
 		    on_size) == 0)
 		memory->reading = true;
 	else
-		look_later(memory);
+		look_later(memory, GUEST_SIZE_LOOK_MS);
 }
 
 /* ---- news ---------------------------------------------------------------------------------------
@@ -257,13 +267,17 @@ static void on_uevents(struct event_source *source, uint32_t events)
 	char buffer[8192];
 	struct uevent event;
 	bool news = false;
-	int r;
 
-	while ((r = uevent_next(source->fd, buffer, sizeof(buffer), &event)) != 0)
+	for (int i = 0; i < UEVENTS_A_TURN; i++) {
+		int r = uevent_next(source->fd, buffer, sizeof(buffer), &event);
+
+		if (r == 0)
+			break;
 		news |= r < 0 || str_eq(event.subsystem, "memory") ||
 			(str_eq(event.subsystem, "virtio") && str_eq(event.action, "bind"));
+	}
 	if (news)
-		look(memory);
+		look_soon(memory);
 }
 
 void guest_memory_watch(struct sandbox *sandbox)

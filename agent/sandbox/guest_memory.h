@@ -28,7 +28,9 @@ struct guest_memory {
 	unsigned said_count;
 	struct event_timer timer;
 	struct worker_request request;
-	bool reading, again;
+	bool reading;
+	bool again;	 /* news came while it was being read */
+	bool soon;	 /* the timer is for news */
 	uint64_t limit;	 /* as we set it last: of all containers together */
 	uint64_t wanted; /* what it is to be */
 	uint64_t lowering_to;

@@ -779,5 +779,8 @@ static const struct CMUnitTest tests[] = {
 int main(void)
 {
 	test_begin(TEST_TIMEOUT);
+	/* the page cache of a file is wanted: /tmp is often a tmpfs, /var/tmp is what outlives a
+	 * boot */
+	setenv("TMPDIR", "/var/tmp", 1);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -111,13 +111,13 @@ static void test_c59_descriptors_of_a_container(void **state)
 
 	/* the first one founds the pod's PID namespace, which the agent keeps open */
 	container_run(&agent, "founder", "exec sleep 1000");
-	fds = agent_census(&agent).fds;
+	fds = agent_census_at_rest(&agent).fds;
 	pss = agent_pss();
 	for (int i = 0; i < count; i++) {
 		str_format(id, sizeof(id), "many-%d", i);
 		container_run(&agent, id, "echo unread; exec sleep 1000");
 	}
-	assert_int_equal(agent_census(&agent).fds, fds + count * each);
+	assert_int_equal(agent_census_at_rest(&agent).fds, fds + count * each);
 	pss = agent_pss() - pss;
 	print_message("# %d containers: %ld KiB more PSS\n", count, pss);
 #ifndef __SANITIZE_ADDRESS__
@@ -268,24 +268,6 @@ static void execs(int count)
 	agent_ok(&agent, "Check", &check);
 }
 
-/*
- * What is held when nothing is under way: timers (the heap's and the stack's trim come a second
- * after the last call) and helpers have a descriptor while they last.
- */
-static struct agent_census census_at_rest(void)
-{
-	struct agent_census found = agent_census(&agent), now;
-
-	for (int same = 0; same < 150; same++) {
-		event_loop_step(agent.loop, 10);
-		now = agent_census(&agent);
-		if (memcmp(&now, &found, sizeof(now)) != 0)
-			same = 0;
-		found = now;
-	}
-	return found;
-}
-
 /* The quick half of the churn benchmark's 10,000: nothing grows, nobody is left. */
 static void test_growth(void **state)
 {
@@ -294,7 +276,7 @@ static void test_growth(void **state)
 
 	container_run(&agent, "many", "while :; do sleep 0.05; done");
 	execs(60);
-	middle = census_at_rest();
+	middle = agent_census_at_rest(&agent);
 	pss = agent_pss();
 	execs(240);
 	agent_assert_census(&agent, &middle);

@@ -423,7 +423,7 @@ static void test_c36_unclaimed_are_bounded(void **state)
 	run_with("third", "echo third", 0, 8002, 0);
 	assert_string_equal(read_all(fds[2]), "third\n");
 	container_remove_id(&agent, "third");
-	assert_int_equal(agent_census(&agent).fds, before.fds + 255);
+	assert_int_equal(agent_census_at_rest(&agent).fds, before.fds + 255);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		close(fds[i]);
 }

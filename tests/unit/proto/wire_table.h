@@ -490,6 +490,13 @@ static const struct wire_field wire_fields[] = {
 	{"cradle.GuestMemory", 16, "removed_container_bytes", "uint64"},
 	{"cradle.GuestMemory", 17, "containers_limit_bytes", "uint64"},
 	{"cradle.GuestMemory", 18, "pressure", "cradle.MemoryPressure"},
+	{"cradle.GuestMemory", 19, "requested_bytes", "uint64"},
+	{"cradle.GuestMemory", 20, "online_bytes", "uint64"},
+	{"cradle.GuestMemory", 21, "balloon_bytes", "uint64"},
+	{"cradle.GuestMemory", 22, "block_bytes", "uint64"},
+	{"cradle.GuestMemory", 23, "blocks_online", "uint32"},
+	{"cradle.GuestMemory", 24, "blocks_offline", "uint32"},
+	{"cradle.GuestMemory", 25, "available_bytes", "uint64"},
 };
 
 static const struct wire_value wire_values[] = {

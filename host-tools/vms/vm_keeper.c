@@ -272,7 +272,8 @@ static void stop_gracefully(struct keeper *keeper)
 {
 	struct error err = ERROR_INIT;
 
-	if (!keeper->agent) {
+	/* whoever started it waits, and has nothing in there that wants an ordered end */
+	if (!keeper->agent || keeper->record.state == VM_BOOTING) {
 		stop_firmly(keeper);
 		return;
 	}

@@ -411,7 +411,7 @@ static void test_kill_in_a_nested_group_is_told_at_once(void **state)
 	char dir[256], path[300], pid[16], script[256];
 	struct client_call call = {0};
 	struct pending event;
-	uint64_t end;
+	uint64_t end, i = 0;
 
 	str_format(script, sizeof(script), "while :; do sh -c 'read go; %s'; echo on; done", hog);
 	container_run(&agent, "inside", script);
@@ -425,9 +425,10 @@ static void test_kill_in_a_nested_group_is_told_at_once(void **state)
 	str_format(path, sizeof(path), "%s/memory.limit_in_bytes", dir);
 	assert_int_equal(file_write(path, "16777216"), 0);
 	str_format(path, sizeof(path), "%s/cgroup.procs", dir);
-	for (uint64_t i = 1; event_loop_now_ns() < end; i++) {
+	do {
 		const char *second;
 
+		i++;
 		while (!(second = strchr(group_file("memory", "inside", "cgroup.procs"), '\n')) ||
 			!second[1])
 			event_loop_step(agent.loop, 1);
@@ -443,7 +444,7 @@ static void test_kill_in_a_nested_group_is_told_at_once(void **state)
 		assert_true(last_record(&call)->kills_total == i);
 		assert_int_equal(last_record(&call)->cause, CRADLE__OOMRECORD__CAUSE__CHILD_LIMIT);
 		client_call_release(&call);
-	}
+	} while (event_loop_now_ns() < end);
 	container_remove_id(&agent, "inside");
 	agent_assert_census(&agent, &before);
 }

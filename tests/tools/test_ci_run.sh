@@ -4,7 +4,7 @@ set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-unset MAKEFLAGS MAKELEVEL MFLAGS
+unset MAKEFLAGS MAKELEVEL MFLAGS CI_MINUTES BAD CODE TEST_ARCHES
 n=0 failed=0
 
 mkdir -p "$work/.ci" "$work/tests" "$work/build/x86_64/results"

@@ -6,6 +6,8 @@ $(HOTPLUG_INITRD): $(BUILD)/cradle-agent $(INITRD_FROM) tests/vm/memory/modules.
 ifeq ($(KERNEL),)
 $(HOTPLUG_INITRD): $(FETCHED_KERNEL)/release
 endif
+# DIMMs and virtio-mem of an x86_64 VM
+ifeq ($(ARCH),x86_64)
 run-vm test-build: $(HOTPLUG_INITRD)
-
 VM_SCRIPT_TESTS += "tests/vm/memory/test_hotplug.py build/cradle $(KERNEL_IMAGE) $(HOTPLUG_INITRD) $(DEMO_ROOTFS)"
+endif

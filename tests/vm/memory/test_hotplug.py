@@ -68,6 +68,10 @@ exec qemu-system-x86_64 "$@" -m slots=4,maxmem=2G -qmp unix:{folder}/qmp,server=
              wrapper, "--kernel", KERNEL, "--initrd", INITRD, "--rootfs", ROOTFS, "--memory", "128M",
              "--append", "memhp_default_state=online cradle.skip_modules="],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(f"{folder}/log", "w"), text=True)
+        self.folder = folder
+
+    def await_ready(self):
+        folder = self.folder
         line = self.process.stdout.readline()
         if not line.startswith("ready "):
             raise RuntimeError(f"the VM did not get ready: {open(f'{folder}/log').read()}")
@@ -182,10 +186,12 @@ def run(test, devices=""):
     with tempfile.TemporaryDirectory(prefix="cradle-hotplug-") as work:
         guest = Guest(work, devices)
         try:
+            guest.await_ready()
             test(guest)
-        except (RuntimeError, subprocess.SubprocessError) as error:
-            verdict("the guest's size is followed", error)
-        code = guest.stop()
+        except Exception as error:  # whatever it is, the VM is stopped and the reason told
+            verdict("the guest's size is followed", repr(error))
+        finally:
+            code = guest.stop()
         verdict("the VM ends", f"exit code {code}" if code else "")
         if failed:
             print("".join(f"# {line}" for line in open(f"{work}/log").readlines()[-30:]))

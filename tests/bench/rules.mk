@@ -1,6 +1,6 @@
 # make bench: how fast, beside crun and beside the least that could be done; never a part of make test.
-#   make bench            a table; build/bench/bench.json, build/bench/index.html; under ten minutes under TCG
-#   make bench QUICK=1    fewer rounds, about two minutes
+#   make bench            a table; build/bench/bench.json, build/bench/index.html; ten to fifteen minutes under TCG
+#   make bench QUICK=1    fewer rounds, about three minutes
 #   make bench-relay      its second part alone: what cradle relay adds to a direct connection (relay.mk)
 #   make bench-churn      its third part alone: what stays behind after thousands (churn.mk)
 #   make bench TRANSFERS=1   bulk output and the bare transfer, nothing else

@@ -102,6 +102,8 @@ host-objs  = $(patsubst %.c,$(HOST)/obj/%.o,$(1))
 all: $(BUILD)/cradle-agent $(HOST)/cradle build/cradle
 
 # ---- flags: an object is rebuilt when its compiler or flags change ---------------------------------
+# What is added for some objects alone is private below: these files are their prerequisites, would inherit it, and
+# so differ with the object that happens to be made first.
 define flags-file
 $(1): FORCE
 	@mkdir -p $$(@D)
@@ -140,7 +142,7 @@ $(HOST)/obj/$(PROTO)/%.o: $(PROTO)/%.c $(HOST)/.cflags | $(PROTO_HDR)
 
 # Whoever moves big blocks: gcc -Os would copy with `rep movsb` in place, which an emulated CPU does byte by
 # byte; the C library's functions do better there and no worse elsewhere (docs/decisions.md).
-$(addprefix $(BUILD)/obj/agent/base/,buffer.o arena.o): GUEST_CFLAGS += -O2
+$(addprefix $(BUILD)/obj/agent/base/,buffer.o arena.o): private GUEST_CFLAGS += -O2
 
 # ---- objects, libraries -----------------------------------------------------------------------------
 $(BUILD)/obj/%.o: %.c $(BUILD)/.cflags | $(PROTO_HDR) $(SYSROOT_READY) $(LIBMNL_READY)
@@ -206,8 +208,8 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call guest-objs,$(TEST_LIB_
 $(HOST)/tests/unit/%: $(HOST)/obj/tests/unit/%.o $(call host-objs,$(TEST_LIB_SRC)) $(HOST_ARCHIVES)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(if $(SAN),$(SANFLAGS)) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(HOST_LIBS) -lcmocka
-$(BUILD)/obj/tests/%.o: GUEST_CFLAGS += -iquote tests -iquote host-tools $(TEST_PATHS)
-$(HOST)/obj/tests/%.o: HOST_CFLAGS += -iquote tests $(TEST_PATHS)
+$(BUILD)/obj/tests/%.o: private GUEST_CFLAGS += -iquote tests -iquote host-tools $(TEST_PATHS)
+$(HOST)/obj/tests/%.o: private HOST_CFLAGS += -iquote tests $(TEST_PATHS)
 
 .PHONY: unit-bins
 unit-bins: $(UNIT_BINS) $(HOST_UNIT_BINS)

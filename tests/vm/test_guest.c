@@ -697,8 +697,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_update_below_usage),
 	cmocka_unit_test(test_nested_groups),
 	cmocka_unit_test(test_pause),
-	cmocka_unit_test(test_oom_event_before_exit),
+	/* before the many kills: the kernel names ten victims in five seconds, and no more */
 	cmocka_unit_test(test_oom_record),
+	cmocka_unit_test(test_oom_event_before_exit),
 	cmocka_unit_test(test_c26_oom_event_per_kill),
 	cmocka_unit_test(test_no_event_without_oom),
 	cmocka_unit_test(test_event_of_vanished_client),

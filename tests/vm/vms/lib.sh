@@ -31,9 +31,18 @@ reason() { "$cradle" vm list --json | jq -r ".[] | select(.name == \"$1\") | .re
 # A zombie that nobody has reaped yet does not live.
 lives() { grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2> /dev/null; }
 dead() { ! lives "$1"; }
-# The lock that starts and clean-ups meet at, taken by this shell; and who waits for it.
-lock_store() { exec 8< "$CRADLE_STATE"; flock 8; }
-unlock_store() { exec 8<&-; }
+# The lock that starts and clean-ups meet at; and who waits for it. Held
+# by a process that lives as long as the lock: in a PID namespace the kernel shows no other, nor who waits for it.
+lock_store() {
+	[ -p "$work/unlock" ] || mkfifo "$work/unlock"
+	flock "$CRADLE_STATE" cat "$work/unlock" &
+	locker=$!
+	until_true grep -q "FLOCK .* $locker " /proc/locks > "$work/never"
+}
+unlock_store() {
+	: > "$work/unlock"
+	wait $locker
+}
 waits_for_store() { grep -q -- "-> FLOCK .* $1 " /proc/locks; }
 # qmp NAME COMMAND...: QEMU's answer to the last of them.
 qmp() {

@@ -321,7 +321,7 @@ vm list
 expect "the VM beside all this did not notice" 0 "other                running"
 keeper=$(keeper other)
 lock_store
-"$cradle" vm stop --timeout 60 other > "$work/out" 2> "$work/err" 8<&- &
+"$cradle" vm stop --timeout 60 other > "$work/out" 2> "$work/err" &
 stopper=$!
 until_true waits_for_store "$keeper" > "$work/never"; code=$?
 [ -e "$CRADLE_STATE/other/lock" ] || code=half-gone

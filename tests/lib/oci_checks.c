@@ -422,7 +422,6 @@ void test_oci_seccomp_rest(void **state)
 {
 	static char *flags[] = {(char *)"SECCOMP_FILTER_FLAG_LOG",
 		(char *)"SECCOMP_FILTER_FLAG_SPEC_ALLOW", (char *)"SECCOMP_FILTER_FLAG_TSYNC"};
-	static char *arches[] = {(char *)"SCMP_ARCH_X86_64", (char *)"SCMP_ARCH_X86"};
 	char expected[200];
 
 	/* one that no kernel has is skipped, those beside it count */
@@ -446,6 +445,8 @@ void test_oci_seccomp_rest(void **state)
 	oci_refused(STATUS_INVALID_ARGUMENT, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV");
 	flags[2] = (char *)"SECCOMP_FILTER_FLAG_TSYNC";
 #ifdef __x86_64__
+	static char *arches[] = {(char *)"SCMP_ARCH_X86_64", (char *)"SCMP_ARCH_X86"};
+
 	/* another architecture's calls are let through only when it is named */
 	for (size_t i = 1; i <= 2; i++) {
 		oci_fill("call32", NULL);

@@ -72,7 +72,7 @@ ok "and has its cause" err 'was OOM-killed: it reached its own memory limit (lim
 # flags, which virtiofsd takes for its own.
 mkdir "$work/shared"
 echo from the host > "$work/shared/here"
-cradle --rootfs "$rootfs" --memory 64M -v "$work/shared:/work" -- /bin/sh -c 'cat /work/here && head -c 70001 /dev/zero > /work/there && ls -l /work/there'
+cradle --rootfs "$rootfs" --memory 64M -v "$work/shared:/shared" -- /bin/sh -c 'cat /shared/here && head -c 70001 /dev/zero > /shared/there && ls -l /shared/there'
 code=$?
 case "$(uname -m) $arch" in
 "x86_64 s390x" | "x86_64 ppc64le")
